@@ -1,0 +1,46 @@
+"""What a search chooses between, believes and must respect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One architecture: integers below the sizes of its space."""
+
+    space: str
+    genes: tuple[int, ...]
+
+    @property
+    def key(self) -> str:
+        """Space and genes as text, for example `nasbench201:0.3.3.1.0.4`."""
+        return f"{self.space}:{'.'.join(str(gene) for gene in self.genes)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A predicted value with its interval; `in_domain` is False outside the training data."""
+
+    value: float
+    low: float
+    high: float
+    unit: str
+    in_domain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """An upper limit on a metric, for example latency on a target.
+
+    Unit: `limit` is in base units (ns, bytes, counts, mJ); `target` is a runtime's name or None.
+    """
+
+    metric: str
+    target: str | None
+    limit: float
+
+    @property
+    def key(self) -> str:
+        """The metric with its target, for example `latency@onnxruntime-cpu`."""
+        return f"{self.metric}@{self.target}" if self.target else self.metric

@@ -1,0 +1,197 @@
+"""Outcome = Measurement | Failure: what an attempt to measure ended in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from profiler.core.environment import Conditions
+from profiler.core.summary import Latency, summarise
+from profiler.core.target import BenchPlan, Target
+from profiler.core.tensor import TensorSpec
+
+
+class Stage(StrEnum):
+    """How far a worker came; the last one announced names the step that failed."""
+
+    STARTED = "started"
+    IMPORTED = "imported"
+    LOADED = "loaded"
+    FIRST_RUN = "first_run"
+    WARM = "warm"
+    TIMING = "timing"
+    DONE = "done"
+
+
+class FailureKind(StrEnum):
+    """Why an attempt gave no number."""
+
+    INVALID_MODEL = "invalid_model"
+    UNSAFE_MODEL = "unsafe_model"
+    UNSUPPORTED = "unsupported"
+    BAD_INPUT = "bad_input"
+    OUT_OF_MEMORY = "out_of_memory"
+    CRASHED = "crashed"
+    HUNG = "hung"
+    DEVICE_LOST = "device_lost"
+    WRONG_DEVICE = "wrong_device"
+    WRONG_PRECISION = "wrong_precision"
+    BAD_OUTPUT = "bad_output"
+    MODEL_CHANGED = "model_changed"
+    INTERRUPTED = "interrupted"
+    PROTOCOL_ERROR = "protocol_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A block of samples taken back to back; all tuples have one entry a sample.
+
+    Unit: ns a sample; a sample is `runs_per_sample` inferences. `switches` are involuntary context
+    switches, `faults` major page faults. `external_load` is what others used meanwhile, in cores.
+    """
+
+    wall_ns: tuple[int, ...]
+    cpu_ns: tuple[int, ...]
+    switches: tuple[int, ...]
+    faults: tuple[int, ...]
+    runs_per_sample: int = 1
+    external_load: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputError:
+    """How far the outputs are from the reference (ONNX Runtime CPU float32), worst output.
+
+    Unit: `max_abs` in the output's unit; `relative` is max_abs over the largest reference magnitude;
+    `top1` is the share of rows with the same argmax (None for outputs that are not rows of scores).
+    """
+
+    max_abs: float
+    relative: float
+    cosine: float | None
+    top1: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """How many nodes ran on which device at which precision, as read back from the runtime."""
+
+    device: str
+    precision: str
+    nodes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one worker process measured.
+
+    Unit: ns and bytes as named. `peak_rss_bytes` is the process's peak, `base_rss_bytes` its size
+    before the model was loaded.
+    """
+
+    started_ns: int
+    load_ns: int
+    first_run_ns: int
+    warmup_runs: int
+    warmup_settled: bool
+    rounds: tuple[Round, ...]
+    base_rss_bytes: int
+    peak_rss_bytes: int
+    placement: tuple[Placement, ...]
+    effective: tuple[tuple[str, str], ...]
+    output_error: OutputError | None
+    before: Conditions
+    after: Conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """All that was measured of one model on one target: one or more worker processes.
+
+    Unit: raw samples in ns; statistics are functions of them.
+    """
+
+    model_sha256: str
+    label: str
+    target: Target
+    plan: BenchPlan
+    environment_key: str
+    session: str
+    inputs: tuple[TensorSpec, ...]
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def samples_ns(self) -> tuple[float, ...]:
+        """Wall time of one inference, sample by sample, in ns."""
+        return tuple(
+            wall / block.runs_per_sample
+            for attempt in self.attempts
+            for block in attempt.rounds
+            for wall in block.wall_ns
+        )
+
+    @property
+    def latency(self) -> Latency:
+        """Median with its interval, percentiles above their floors, and the verdict."""
+        return summarise([list(attempt.rounds) for attempt in self.attempts])
+
+    @property
+    def batch(self) -> int | str | None:
+        """First dimension of the first input: images in one inference."""
+        shape = self.inputs[0].shape if self.inputs else None
+        return shape[0] if shape else None
+
+    @property
+    def load_ns(self) -> float:
+        """Median time to create the session, over processes."""
+        return _median([attempt.load_ns for attempt in self.attempts])
+
+    @property
+    def first_run_ns(self) -> float:
+        """Median time of the first inference, over processes."""
+        return _median([attempt.first_run_ns for attempt in self.attempts])
+
+    @property
+    def peak_rss_bytes(self) -> int:
+        """Largest peak resident size of a worker."""
+        return max(attempt.peak_rss_bytes for attempt in self.attempts)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Largest growth of a worker's resident size since before the model was loaded."""
+        return max(a.peak_rss_bytes - a.base_rss_bytes for a in self.attempts)
+
+    @property
+    def output_error(self) -> OutputError | None:
+        """The worst error over processes; None when nothing was compared."""
+        errors = [a.output_error for a in self.attempts if a.output_error is not None]
+        return max(errors, key=lambda error: error.relative, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no measurement; stored like one."""
+
+    model_sha256: str
+    label: str
+    target: Target
+    plan: BenchPlan
+    environment_key: str
+    session: str
+    stage: Stage
+    kind: FailureKind
+    message: str
+    exit_code: int | None = None
+    signal: int | None = None
+    log_tail: str = ""
+    elapsed_s: float = 0.0
+
+
+Outcome = Measurement | Failure
+
+
+def _median(values: Sequence[int]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return float(ordered[middle]) if len(ordered) % 2 else sum(ordered[middle - 1 : middle + 1]) / 2

@@ -1,0 +1,55 @@
+"""Where a model runs, and how it is measured there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A runtime with everything that was asked of it.
+
+    Unit: `threads` counts intra-operator threads. `options` are sorted (name, value) pairs.
+    """
+
+    runtime: str
+    device: str = "cpu"
+    precision: str = "fp32"
+    threads: int = 1
+    options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The target as one readable line; equal targets have equal keys."""
+        parts = [self.runtime, self.precision, f"{self.threads}t"]
+        return "/".join(parts + [f"{name}={value}" for name, value in self.options])
+
+
+@dataclass(frozen=True, slots=True)
+class BenchPlan:
+    """How a latency is measured; part of the identity of every measurement.
+
+    Unit: seconds, bytes and counts as named. `dims` gives sizes to symbolic dimensions.
+    Source: shared protocol of MLPerf, nvbench and pyperf, see docs/measuring.md.
+    """
+
+    processes: int = 2
+    rounds: int = 5
+    round_s: float = 0.2
+    min_samples: int = 30
+    warmup_runs: int = 5
+    warmup_s: float = 0.2
+    warmup_max_s: float = 5.0
+    max_s: float = 15.0
+    deadline_s: float = 120.0
+    memory_limit_bytes: int | None = None
+    dims: tuple[tuple[str, int], ...] = ()
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        """A hash of every field."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
