@@ -1,0 +1,1 @@
+"""The torch networks of the spaces; imported only when a network is built."""

@@ -1,0 +1,89 @@
+"""What a search space is: genes in, published text and torch networks out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Genes = tuple[int, ...]
+"""One architecture: an integer below the size of each position."""
+
+Choice = str | int | float
+"""What a gene's value stands for: an operation's name, a channel count."""
+
+
+class Space(Protocol):
+    """A search space; sampling, neighbours and encodings are written once in `_genes`.
+
+    Shapes: `input_shape` is one input without its batch dimension; `input_dtype` is NumPy's name
+    (`int64` inputs are token numbers below `input_high`). `task` names the kind of output.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def input_dtype(self) -> str: ...
+    @property
+    def input_high(self) -> int | None: ...
+    @property
+    def gene_names(self) -> tuple[str, ...]: ...
+    @property
+    def choices(self) -> tuple[tuple[Choice, ...], ...]: ...
+    @property
+    def sizes(self) -> tuple[int, ...]: ...
+
+    def valid(self, genes: Genes) -> bool:
+        """Tell whether genes within the sizes are an architecture of the space."""
+
+    def canonical(self, genes: Genes) -> Genes:
+        """Return the one set of genes that stands for all that compute the same function."""
+
+    def describe(self, genes: Genes) -> str:
+        """Write an architecture as the published text."""
+
+    def parse(self, text: str) -> Genes:
+        """Read an architecture from its published text, or its index where there is one.
+
+        Raises: InputError when the text is no architecture of the space.
+        """
+
+    def build(self, genes: Genes, *, classes: int = ...) -> nn.Module:
+        """Make the network as published; spaces add keyword settings of their own."""
+
+    def small(self, genes: Genes, *, classes: int, channels: int) -> nn.Module:
+        """Make a scaled-down network of the same architecture that trains in seconds.
+
+        Shapes: images [N, channels, H, W] of at least 8x8 pixels to scores [N, classes].
+        Raises: InputError when the space has no such network.
+        """
+
+
+@runtime_checkable
+class Enumerated(Protocol):
+    """A space that can list its members: sampled from the list, not by trial."""
+
+    def members(self) -> Sequence[Genes]:
+        """All valid genes, in a fixed order."""
+
+
+@runtime_checkable
+class Indexed(Protocol):
+    """A space whose published table numbers the architectures."""
+
+    def index_of(self, genes: Genes) -> int:
+        """The published number of an architecture."""
+
+    def at(self, index: int) -> Genes:
+        """The architecture with a published number.
+
+        Raises: InputError when the number is out of range.
+        """
