@@ -63,7 +63,7 @@ class Round:
 class OutputError:
     """How far the outputs are from the reference (ONNX Runtime CPU float32), worst output.
 
-    Unit: `max_abs` in the output's unit; `relative` is max_abs over the largest reference magnitude;
+    Unit: `max_abs` in the output's unit; `relative` is max_abs over the reference's largest value;
     `top1` is the share of rows with the same argmax (None for outputs that are not rows of scores).
     """
 

@@ -13,8 +13,8 @@ from profiler.core.errors import InputError
 def names(package: str) -> tuple[str, ...]:
     """List the plug-ins of a package without importing any of them.
 
-    The file `tvm_cpu.py` is the plug-in `tvm-cpu`. Other distributions add plug-ins through the entry
-    point group `nasprof.<last part of the package name>`.
+    The file `tvm_cpu.py` is the plug-in `tvm-cpu`. Other distributions add plug-ins through the
+    entry point group `nasprof.<last part of the package name>`.
     Raises: InputError when an entry point takes the name of a plug-in that exists already.
     """
     return tuple(sorted({*_files(package), *_entries(package)}))

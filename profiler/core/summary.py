@@ -8,7 +8,7 @@ from enum import StrEnum
 from math import ceil, comb
 from typing import Protocol
 
-# Fewest samples for a percentile at 99 % confidence (MLPerf early stopping, LoadGen rules appendix).
+# Fewest samples for a percentile at 99 % confidence (MLPerf early stopping, LoadGen rules).
 PERCENTILE_FLOORS = {50.0: 11, 75.0: 24, 90.0: 64, 95.0: 130, 99.0: 662, 99.9: 6636}
 
 
@@ -24,11 +24,19 @@ class Block(Protocol):
     """The part of a `Round` that statistics need."""
 
     @property
-    def wall_ns(self) -> tuple[int, ...]: ...
+    def wall_ns(self) -> tuple[int, ...]:
+        """Wall time of each sample."""
+        ...
+
     @property
-    def switches(self) -> tuple[int, ...]: ...
+    def switches(self) -> tuple[int, ...]:
+        """Involuntary context switches of each sample."""
+        ...
+
     @property
-    def runs_per_sample(self) -> int: ...
+    def runs_per_sample(self) -> int:
+        """Inferences in one sample."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,15 @@ class Target:
 class BenchPlan:
     """How a latency is measured; part of the identity of every measurement.
 
+    `processes` workers measure `rounds` rounds each; more are added, up to `max_processes`, until
+    half the 95 % interval of the median is within `interval` of it.
     Unit: seconds, bytes and counts as named. `dims` gives sizes to symbolic dimensions.
     Source: shared protocol of MLPerf, nvbench and pyperf, see docs/measuring.md.
     """
 
     processes: int = 2
+    max_processes: int = 4
+    interval: float = 0.01
     rounds: int = 5
     round_s: float = 0.2
     min_samples: int = 30
@@ -47,6 +51,14 @@ class BenchPlan:
     memory_limit_bytes: int | None = None
     dims: tuple[tuple[str, int], ...] = ()
     seed: int = 0
+
+    @classmethod
+    def quick(cls, *, seed: int = 0, dims: tuple[tuple[str, int], ...] = ()) -> BenchPlan:
+        """A shorter plan for the inside of a search: about a second of measuring."""
+        return cls(
+            max_processes=2, rounds=4, round_s=0.1, min_samples=10, warmup_s=0.1, max_s=5.0,
+            dims=dims, seed=seed,
+        )  # fmt: skip
 
     @property
     def key(self) -> str:

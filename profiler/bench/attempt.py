@@ -1,0 +1,94 @@
+"""One attempt: one worker process for one model on one target, ending in an Attempt or a Failure."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from exporters.model_file import ModelFile
+from profiler.core.outcome import Attempt, Failure, FailureKind
+from profiler.core.target import BenchPlan, Target
+from profiler.core.tensor import TensorSpec
+from profiler.worker.classify import Problem, result_of
+from profiler.worker.encoding import attempt_from
+from profiler.worker.launch import Job, Report, launch
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be measured: a model with sizes for its inputs, on a target.
+
+    `reference` is the file of reference outputs, None when they are unknown.
+    """
+
+    model: ModelFile
+    label: str
+    target: Target
+    inputs: tuple[TensorSpec, ...]
+    reference: Path | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What identifies the work inside one bench run."""
+        return self.model.sha256, self.target.key
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all works of one bench run share."""
+
+    plan: BenchPlan
+    environment_key: str
+    session: str
+
+
+def attempt(work: Work, setting: Setting) -> Attempt | Failure:
+    """Measure once in a fresh worker; every end of the worker is a value, none is an exception.
+
+    Raises: KeyboardInterrupt as it comes, after the worker is gone.
+    """
+    before = _signature(work.model.path)
+    arguments = {
+        "model": str(work.model.path.resolve()), "target": asdict(work.target),
+        "plan": asdict(setting.plan), "inputs": [asdict(spec) for spec in work.inputs],
+        "reference": str(work.reference) if work.reference else None,
+        "started_ns": time.monotonic_ns(),
+    }  # fmt: skip
+    plan = setting.plan
+    report = launch(
+        Job("bench", arguments, plan.deadline_s, plan.memory_limit_bytes, work.target.threads)
+    )
+    found, problem = result_of(report, plan.memory_limit_bytes)
+    if _signature(work.model.path) != before:
+        problem = Problem(FailureKind.MODEL_CHANGED, "the file was written while it was measured")
+    if found is None or problem is not None:
+        return failure(work, setting, problem or Problem(FailureKind.PROTOCOL_ERROR, ""), report)
+    return attempt_from(found)
+
+
+def failure(work: Work, setting: Setting, problem: Problem, report: Report) -> Failure:
+    """The stored form of a problem."""
+    return Failure(
+        model_sha256=work.model.sha256,
+        label=work.label,
+        target=work.target,
+        plan=setting.plan,
+        environment_key=setting.environment_key,
+        session=setting.session,
+        stage=report.stage,
+        kind=problem.kind,
+        message=problem.message,
+        exit_code=report.exit_code,
+        signal=report.signal,
+        log_tail=report.log_tail[-4000:],
+        elapsed_s=report.elapsed_s,
+    )
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino

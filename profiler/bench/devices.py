@@ -1,0 +1,52 @@
+"""What can be measured on this machine, asked of each runtime in a worker of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from profiler.core import plugins
+from profiler.core.errors import UnavailableError
+from profiler.worker.classify import result_of
+from profiler.worker.launch import Job, launch
+
+RUNTIMES = "profiler.runtimes"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One runtime as found here; `reason` and `remedy` are empty when it is available."""
+
+    runtime: str
+    available: bool
+    version: str | None
+    device: str | None
+    reason: str
+    remedy: str
+
+
+def probe(runtime: str, deadline_s: float = 60.0) -> Device:
+    """Ask one runtime whether it can be used here; a crash while asking is the reason why not."""
+    found, problem = result_of(launch(Job("probe", {"runtime": runtime}, deadline_s)))
+    if found is None or problem is not None:
+        reason = f"{problem.kind}: {problem.message}" if problem else "no answer"
+        return Device(runtime, False, None, None, reason, "reinstall the runtime")
+    return Device(runtime=runtime, **found)
+
+
+def devices() -> list[Device]:
+    """Probe every runtime plug-in."""
+    return [probe(name) for name in plugins.names(RUNTIMES)]
+
+
+def require(runtime: str) -> Device:
+    """Return the runtime's device.
+
+    Raises: InputError for a name that no plug-in has, UnavailableError with reason and remedy.
+    """
+    names = plugins.names(RUNTIMES)
+    if runtime not in names:
+        raise UnavailableError(f"unknown runtime {runtime!r}; the runtimes are: {', '.join(names)}")
+    found = probe(runtime)
+    if not found.available:
+        raise UnavailableError(f"{runtime} cannot be used here: {found.reason}; {found.remedy}")
+    return found

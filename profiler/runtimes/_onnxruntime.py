@@ -1,0 +1,144 @@
+"""ONNX Runtime through one execution provider, never another than the one asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from profiler.core.errors import ModelError, UnavailableError
+from profiler.core.outcome import FailureKind, Placement
+from profiler.core.target import Target
+from profiler.core.tensor import TensorSpec
+from profiler.runtimes._runtime import Array
+
+_DTYPES = {
+    "float": "float32", "double": "float64", "float16": "float16", "bfloat16": "bfloat16",
+    "bool": "bool", "string": "str", "int8": "int8", "int16": "int16", "int32": "int32", "int64": "int64",
+    "uint8": "uint8", "uint16": "uint16", "uint32": "uint32", "uint64": "uint64",
+}  # fmt: skip
+_LEVELS = {
+    "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+
+
+class OrtSession:
+    """An ONNX Runtime session with its inputs bound on the device."""
+
+    def __init__(
+        self, session: ort.InferenceSession, provider: str, device: str, threads: int
+    ) -> None:
+        self._session = session
+        self._binding = session.io_binding()
+        self._device = device
+        self._feeds: dict[str, Any] = {}
+        self._threads = threads
+        self._provider = provider
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Inputs in the model's order."""
+        return tuple(
+            TensorSpec(i.name, _DTYPES.get(i.type[7:-1], i.type), tuple(i.shape))
+            for i in self._session.get_inputs()
+        )
+
+    @property
+    def placement(self) -> tuple[Placement, ...]:
+        """One entry: fallback is disabled, so every node is on the provider (count unknown)."""
+        return (Placement(self._device, "fp32", None),)
+
+    @property
+    def effective(self) -> tuple[tuple[str, str], ...]:
+        """Providers and threads of the session as created."""
+        options = self._session.get_session_options()
+        return (
+            ("providers", ",".join(self._session.get_providers())),
+            ("intra_op_num_threads", str(options.intra_op_num_threads)),
+            ("inter_op_num_threads", str(options.inter_op_num_threads)),
+        )
+
+    def bind(self, feeds: Mapping[str, Array]) -> Callable[[], object]:
+        """Bind inputs and outputs on the device."""
+        self._feeds = {
+            name: ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value), self._device)
+            for name, value in feeds.items()
+        }
+        for name, value in self._feeds.items():
+            self._binding.bind_ortvalue_input(name, value)
+        for output in self._session.get_outputs():
+            self._binding.bind_output(output.name, self._device)
+        session, binding = self._session, self._binding
+        run = session.run_with_iobinding
+        if self._device == "cpu":
+            return lambda: run(binding)
+
+        def run_and_wait() -> None:
+            run(binding)
+            binding.synchronize_outputs()
+
+        return run_and_wait
+
+    def outputs(self) -> dict[str, Array]:
+        """Copies of the outputs of the last inference."""
+        names = [output.name for output in self._session.get_outputs()]
+        return dict(zip(names, self._binding.copy_outputs_to_cpu(), strict=True))
+
+
+def load(model: Path, target: Target, provider: str, device: str) -> OrtSession:
+    """Create a session on one provider with CPU fallback refused.
+
+    Raises: ModelError with kind `wrong_device` when the session came up elsewhere,
+    `wrong_precision` for a precision that this provider does not pin.
+    """
+    if target.precision != "fp32":
+        raise ModelError(
+            FailureKind.WRONG_PRECISION,
+            f"{target.runtime} runs a model in the precision of its file; ask for fp32 or convert "
+            f"the model first, not for {target.precision}",
+        )
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = target.threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    wanted = dict(target.options)
+    level = wanted.pop("optimization", "all")
+    if level not in _LEVELS or wanted:
+        raise ModelError(
+            FailureKind.BAD_INPUT,
+            f"{target.runtime} has one option, optimization = {'|'.join(_LEVELS)}",
+        )
+    options.graph_optimization_level = _LEVELS[level]
+    if device != "cpu":
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    session = ort.InferenceSession(str(model), options, providers=[provider])
+    if session.get_providers()[0] != provider:
+        raise ModelError(
+            FailureKind.WRONG_DEVICE,
+            f"asked for {provider}, got {', '.join(session.get_providers())}",
+        )
+    return OrtSession(session, provider, device, target.threads)
+
+
+def require_gpu() -> str:
+    """Name of the first NVIDIA GPU.
+
+    Raises: UnavailableError that says plainly that there is none, from NVML and not from the list
+    of compiled-in providers, which names CUDA on machines without it.
+    """
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        if pynvml.nvmlDeviceGetCount() == 0:
+            raise UnavailableError("no NVIDIA GPU on this machine")
+        name = pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0))
+    except pynvml.NVMLError as error:
+        raise UnavailableError(f"no NVIDIA GPU on this machine (NVML: {error})") from error
+    return str(name)

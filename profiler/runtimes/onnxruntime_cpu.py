@@ -1,0 +1,26 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnxruntime as ort
+
+from profiler.core.target import Target
+from profiler.runtimes._onnxruntime import OrtSession, load
+from profiler.runtimes._runtime import RuntimeInfo
+
+
+class OnnxRuntimeCpu:
+    """ONNX Runtime's CPU execution provider."""
+
+    def probe(self) -> RuntimeInfo:
+        """Always there: ONNX Runtime is a dependency of nasprof."""
+        return RuntimeInfo(True, ort.__version__, "cpu")
+
+    def load(self, model: Path, target: Target) -> OrtSession:
+        """Load a model on the CPU provider."""
+        return load(model, target, "CPUExecutionProvider", "cpu")
+
+
+PLUGIN = OnnxRuntimeCpu()

@@ -1,0 +1,72 @@
+"""The worker's side, started by `profiler.worker.launch`: read the job, run it, send frames."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from profiler.core.errors import ModelError, NasprofError
+from profiler.core.outcome import FailureKind
+from profiler.worker import limits, wire
+
+Send = Callable[[dict[str, Any]], None]
+
+
+def main() -> None:
+    """Run the job named on the command line: root folder, job file, result descriptor, parent."""
+    job_file, descriptor, parent = sys.argv[2:5]
+    job = json.loads(Path(job_file).read_text())
+    limits.apply(int(parent), job["memory_limit_bytes"])
+    os.set_inheritable(int(descriptor), False)
+
+    def send(message: dict[str, Any]) -> None:
+        wire.send(int(descriptor), message)
+
+    send({"stage": "started"})
+    sys.exit(_run(job["task"], job["arguments"], send))
+
+
+def _run(task: str, arguments: dict[str, Any], send: Send) -> int:
+    """Run one task; an exception becomes an error frame and exit code 1."""
+    try:
+        result = importlib.import_module(f"profiler.worker.tasks.{task}").run(arguments, send)
+    except MemoryError:
+        return _fail(send, FailureKind.OUT_OF_MEMORY, "memory limit reached")
+    except ModelError as error:
+        return _fail(send, FailureKind(error.kind), str(error))
+    except NasprofError as error:
+        return _fail(send, FailureKind.UNSUPPORTED, str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a runtime raises is a stored outcome
+        return _fail(send, _kind_of(error), f"{type(error).__name__}: {error}")
+    send({"stage": "done"})
+    send({"result": result})
+    return 0
+
+
+def _fail(send: Send, kind: FailureKind, message: str) -> int:
+    send({"error": {"kind": kind.value, "message": " ".join(message.split())[:2000]}})
+    return 1
+
+
+def _kind_of(error: Exception) -> FailureKind:
+    """Read the kind from a runtime's own words; runtimes share no exception types."""
+    text = f"{type(error).__name__} {error}".lower()
+    words = {
+        FailureKind.OUT_OF_MEMORY: ("bad_alloc", "failed to allocate memory", "out of memory"),
+        FailureKind.UNSUPPORTED: (
+            "notimplemented", "not a registered function", "no op registered", "no conversion rule",
+            "unsupported", "is under development", "not supported",
+        ),
+        FailureKind.INVALID_MODEL: ("invalidgraph", "invalidprotobuf", "invalid model", "no graph"),
+        FailureKind.BAD_INPUT: ("invalidargument", "invalid_argument"),
+        FailureKind.DEVICE_LOST: ("cuda failure", "device lost", "device-side"),
+    }  # fmt: skip
+    return next(
+        (kind for kind, parts in words.items() if any(part in text for part in parts)),
+        FailureKind.CRASHED,
+    )

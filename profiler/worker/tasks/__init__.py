@@ -1,0 +1,1 @@
+"""What a worker can do, one task a file: `run(arguments, send) -> result`."""

@@ -1,0 +1,124 @@
+"""Load a model on a runtime, run it once, warm up, take rounds of samples, compare its outputs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from profiler import parity
+from profiler.core.errors import ModelError
+from profiler.core.outcome import Attempt, FailureKind, OutputError, Round
+from profiler.core.plugins import load
+from profiler.core.target import BenchPlan, Target
+from profiler.runtimes._runtime import Array, Runtime, Session
+from profiler.worker import timing
+from profiler.worker.conditions import read_conditions
+from profiler.worker.encoding import attempt_to, inputs_from, plan_from, target_from
+from profiler.worker.feeds import make_feeds
+
+
+def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
+    """Measure in this process; the result is an `Attempt` as JSON.
+
+    Arguments: model (path), target, plan, inputs (specifications with sizes), reference (path of
+    the reference outputs, or None), started_ns (monotonic clock when the parent asked).
+    """
+    target, plan = target_from(arguments["target"]), plan_from(arguments["plan"])
+    feeds = make_feeds(inputs_from(arguments["inputs"]), plan.seed)
+    before = read_conditions()
+    runtime: Runtime = load("profiler.runtimes", target.runtime)
+    send({"stage": "imported"})
+    started_ns = time.monotonic_ns() - arguments["started_ns"]
+    base_rss = _rss_bytes()
+    load_ns, session = _timed(lambda: runtime.load(Path(arguments["model"]), target))
+    send({"stage": "loaded"})
+    _check_names(session, feeds)
+    call = session.bind(feeds)
+    first_run_ns, _ = _timed(call)
+    send({"stage": "first_run"})
+    warm = timing.warm_up(call, plan)
+    send({"stage": "warm"})
+    rounds = _rounds(call, plan, warm.run_ns, send)
+    after = read_conditions()
+    peak_rss = _peak_rss_bytes()
+    attempt = Attempt(
+        started_ns=started_ns,
+        load_ns=load_ns,
+        first_run_ns=first_run_ns,
+        warmup_runs=warm.runs,
+        warmup_settled=warm.settled,
+        rounds=tuple(rounds),
+        base_rss_bytes=base_rss,
+        peak_rss_bytes=peak_rss,
+        placement=session.placement,
+        effective=session.effective,
+        output_error=_compare(session.outputs(), arguments["reference"], target),
+        before=before,
+        after=after,
+    )
+    return attempt_to(attempt)
+
+
+def _rounds(call: timing.Call, plan: BenchPlan, run_ns: float, send: Any) -> list[Round]:
+    block = timing.runs_per_sample(run_ns)
+    deadline_ns = time.perf_counter_ns() + int(plan.max_s / plan.processes * 1e9)
+    rounds: list[Round] = []
+    for _ in range(plan.rounds):
+        rounds.append(timing.take_round(call, plan, block, deadline_ns))
+        send({"stage": "timing"})
+    return rounds
+
+
+def _timed(call: Any) -> tuple[int, Any]:
+    start = time.perf_counter_ns()
+    result = call()
+    return time.perf_counter_ns() - start, result
+
+
+def _check_names(session: Session, feeds: dict[str, Array]) -> None:
+    wanted = {spec.name for spec in session.inputs}
+    if wanted != feeds.keys():
+        raise ModelError(
+            FailureKind.BAD_INPUT,
+            f"the runtime wants the inputs {sorted(wanted)}, the model file names {sorted(feeds)}",
+        )
+
+
+def _compare(
+    outputs: dict[str, Array], reference_file: str | None, target: Target
+) -> OutputError | None:
+    """Compare with the reference outputs.
+
+    Raises: ModelError `bad_output` when the difference is over the tolerance of the precision.
+    """
+    if reference_file is None:
+        return None
+    with np.load(reference_file, allow_pickle=False) as stored:
+        names = [str(name) for name in stored["names"]]
+        reference = {name: stored[f"arr_{index}"] for index, name in enumerate(names)}
+    error = parity.compare(reference, outputs)
+    if not parity.acceptable(error, target.precision):
+        raise ModelError(
+            FailureKind.BAD_OUTPUT,
+            f"outputs differ from the reference: max abs {error.max_abs:.3g}, relative "
+            f"{error.relative:.3g} (ONNX Runtime CPU, unoptimised, same inputs)",
+        )
+    return error
+
+
+def _rss_bytes() -> int:
+    return _status_bytes("VmRSS")
+
+
+def _peak_rss_bytes() -> int:
+    return _status_bytes("VmHWM")
+
+
+def _status_bytes(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"/proc/self/status has no {field}")
