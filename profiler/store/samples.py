@@ -1,0 +1,81 @@
+"""Raw samples as bytes: small, exact, and the same on every machine."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from profiler.core.outcome import Round
+
+# The first byte names the encoding, so that a later one can be added beside it.
+_INT64_ZLIB = 1
+_COLUMNS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RoundHead:
+    """A round without its samples; `samples` says how many of them to read."""
+
+    samples: int
+    runs_per_sample: int
+    external_load: float | None = None
+
+
+def heads(rounds: Sequence[Round]) -> tuple[RoundHead, ...]:
+    """Describe the rounds that `pack` writes."""
+    return tuple(RoundHead(len(r.wall_ns), r.runs_per_sample, r.external_load) for r in rounds)
+
+
+def pack(rounds: Sequence[Round]) -> bytes:
+    """Compress all samples of all rounds.
+
+    Format: one byte 1, then zlib of little-endian int64: for each round all wall_ns, all cpu_ns,
+    all switches, all faults.
+    Raises: ValueError when the tuples of a round differ in length or a number exceeds 64 bit.
+    """
+    numbers: list[int] = []
+    for block in rounds:
+        columns = (block.wall_ns, block.cpu_ns, block.switches, block.faults)
+        if len({len(column) for column in columns}) != 1:
+            raise ValueError("the columns of a round differ in length")
+        for column in columns:
+            numbers.extend(column)
+    try:
+        plain = struct.pack(f"<{len(numbers)}q", *numbers)
+    except struct.error as error:
+        raise ValueError(f"a sample is no 64-bit integer: {error}") from error
+    return bytes([_INT64_ZLIB]) + zlib.compress(plain, 6)
+
+
+def unpack(data: bytes, described: Sequence[RoundHead]) -> tuple[Round, ...]:
+    """Read what `pack` wrote.
+
+    Raises: ValueError when the bytes are not these rounds.
+    """
+    if not data or data[0] != _INT64_ZLIB:
+        raise ValueError("the samples have an unknown encoding")
+    size = 8 * _COLUMNS * sum(head.samples for head in described)
+    plain = _inflate(data[1:], size)
+    numbers = struct.unpack(f"<{size // 8}q", plain)
+    rounds, start = [], 0
+    for head in described:
+        n = head.samples
+        columns = [numbers[start + n * i : start + n * (i + 1)] for i in range(_COLUMNS)]
+        wall, cpu, switches, faults = columns
+        rounds.append(Round(wall, cpu, switches, faults, head.runs_per_sample, head.external_load))
+        start += n * _COLUMNS
+    return tuple(rounds)
+
+
+def _inflate(data: bytes, size: int) -> bytes:
+    # Bounded, so that a damaged or forged row can't ask for more memory than its description.
+    inflater = zlib.decompressobj()
+    try:
+        plain = inflater.decompress(data, size + 1)
+    except zlib.error as error:
+        raise ValueError(f"the samples are damaged: {error}") from error
+    if len(plain) != size or not inflater.eof:
+        raise ValueError("the samples do not have the length that their row says")
+    return plain
