@@ -20,9 +20,9 @@ from profiler.core.outcome import (
     Placement,
     Stage,
 )
+from profiler.core.plain import dump, from_plain, parse
 from profiler.core.target import BenchPlan, Target
 from profiler.core.tensor import TensorSpec
-from profiler.store.plain import dump, from_plain, parse
 from profiler.store.records import HistoryEntry, OutcomeRecord
 from profiler.store.samples import RoundHead, heads, pack, unpack
 from profiler.store.schema import now_label

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from profiler.core.cost import GraphCost
 from profiler.core.environment import Environment
-from profiler.store.plain import dump, parse
+from profiler.core.plain import dump, parse
 from profiler.store.records import ModelRecord
 from profiler.store.schema import now_label
 from profiler.store.tables import COST, ENVIRONMENT, MODEL

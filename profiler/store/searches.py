@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, case, func, literal_column, select, update
 
 from profiler.core.errors import InputError, StoreError
+from profiler.core.plain import dump, from_plain, parse
 from profiler.core.units import printable
 from profiler.store.models import put_row
-from profiler.store.plain import dump, from_plain, parse
 from profiler.store.records import (
     FinalistRecord,
     HistoryEntry,
