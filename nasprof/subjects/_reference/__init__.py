@@ -1,0 +1,1 @@
+"""The reference networks in plain torch; imported only when one is built."""
