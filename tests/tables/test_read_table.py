@@ -54,7 +54,7 @@ def test_gene_columns_and_list_columns_name_candidates(tmp_path: Path) -> None:
     path = csv_file(tmp_path, ["0>1,0>2,1>2,0>3,1>3,2>3,acc", ",".join(["none"] * 6) + ",10"])
     assert read_table(path).candidates(NASBENCH201) == {(0,) * 6: 0}
     bad = csv_file(tmp_path, ["0>1,0>2,1>2,0>3,1>3,2>3,acc", ",".join(["conv"] * 6) + ",10"])
-    with pytest.raises(InputError, match="'0>1'.*'conv'.*nor_conv_1x1"):
+    with pytest.raises(InputError, match=r"'0>1'.*'conv'.*nor_conv_1x1"):
         read_table(bad).candidates(NASBENCH201)
 
 
@@ -62,7 +62,7 @@ def test_errors_name_file_column_and_what_exists(tmp_path: Path) -> None:
     table = read_table(csv_file(tmp_path, ROWS))
     with pytest.raises(InputError, match=r"t\.csv has no column 'top1'; .*arch, acc, note"):
         table.numbers("top1")
-    with pytest.raises(InputError, match="'note'.*not numeric.*: acc$"):
+    with pytest.raises(InputError, match=r"'note'.*not numeric.*: acc$"):
         table.numbers("note")
     with pytest.raises(InputError, match="no row"):
         table.find(NASBENCH201.describe((0,) * 6))
