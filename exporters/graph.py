@@ -1,0 +1,111 @@
+"""The last steps on an exported graph: tidy it, store its shapes, check it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import onnx
+
+_STANDARD = ("", "ai.onnx")
+
+
+class GraphFault(Exception):
+    """An exporter wrote something else than it was asked for; the text says what."""
+
+
+def finish(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """Return the model tidied, checked and with the shapes of its values stored.
+
+    Raises: GraphFault when its opset is not the one asked for or an operator is not ONNX's own.
+    """
+    _check_operators(model, opset)
+    tidy(model)
+    inferred = onnx.shape_inference.infer_shapes(model, check_type=True, data_prop=True)
+    onnx.checker.check_model(inferred, full_check=True)
+    return inferred
+
+
+def finish_large(path: Path, opset: int) -> None:
+    """Check a model above 2 GiB in its file and store shapes there; its graph stays as written.
+
+    Raises: GraphFault as `finish`.
+    """
+    _check_operators(onnx.load(path, load_external_data=False), opset)
+    onnx.shape_inference.infer_shapes_path(str(path), check_type=True, data_prop=True)
+    onnx.checker.check_model(str(path), full_check=True)
+
+
+def tidy(model: onnx.ModelProto) -> None:
+    """Take out what says nothing: copies of values, source paths, unused operator sets."""
+    aliases = _drop_identities(model.graph)
+    if aliases:
+        _rename(model.graph, aliases)
+    kept = [info for info in model.graph.value_info if info.name not in aliases]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
+    for graph in _graphs(model.graph):
+        for node in graph.node:
+            # Stack traces of the exporting machine: private, and other bytes on every machine.
+            del node.metadata_props[:]
+            node.doc_string = ""
+    for function in model.functions:
+        for node in function.node:
+            del node.metadata_props[:]
+            node.doc_string = ""
+    del model.metadata_props[:]
+    used = {node.domain for graph in _graphs(model.graph) for node in graph.node} | {""}
+    for entry in [e for e in model.opset_import if e.domain not in used]:
+        model.opset_import.remove(entry)
+
+
+def _check_operators(model: onnx.ModelProto, opset: int) -> None:
+    written = [e.version for e in model.opset_import if e.domain in _STANDARD]
+    if written != [opset]:
+        raise GraphFault(f"wrote opset {written} instead of {opset}")
+    own = {function.domain for function in model.functions}
+    foreign = {
+        f"{node.domain}::{node.op_type}"
+        for graph in _graphs(model.graph)
+        for node in graph.node
+        if node.domain not in _STANDARD and node.domain not in own
+    }
+    if foreign:
+        raise GraphFault(f"wrote operators that are not ONNX's: {', '.join(sorted(foreign))}")
+
+
+def _drop_identities(graph: onnx.GraphProto) -> dict[str, str]:
+    """Remove copies inside the graph and return what each copy was a copy of."""
+    outputs = {value.name for value in graph.output}
+    aliases: dict[str, str] = {}
+    kept = []
+    for node in graph.node:
+        if node.op_type == "Identity" and not node.domain and node.output[0] not in outputs:
+            source = node.input[0]
+            aliases[node.output[0]] = aliases.get(source, source)
+        else:
+            kept.append(node)
+    if aliases:
+        del graph.node[:]
+        graph.node.extend(kept)
+    return aliases
+
+
+def _rename(graph: onnx.GraphProto, aliases: Mapping[str, str]) -> None:
+    # Bodies of If and Loop read the values around them by name; ONNX forbids hiding such a name.
+    for inner in _graphs(graph):
+        for node in inner.node:
+            for index, name in enumerate(node.input):
+                if name in aliases:
+                    node.input[index] = aliases[name]
+        for value in inner.output if inner is not graph else ():
+            value.name = aliases.get(value.name, value.name)
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                if inner.node or inner.output:
+                    yield from _graphs(inner)

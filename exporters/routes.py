@@ -1,0 +1,95 @@
+"""The ways from torch to ONNX: the tracing exporter and the one on torch.export."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+# Above this the weights go to a file of their own: a protobuf message ends at 2 GiB.
+LARGEST_MESSAGE_BYTES = 2**31 - 2**24
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to export, already prepared, and how to name it.
+
+    `free` are the dimensions without a fixed size: name of input or output -> axis -> name.
+    """
+
+    network: nn.Module
+    inputs: tuple[torch.Tensor, ...]
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    free: Mapping[str, Mapping[int, str]]
+    opset: int
+
+    @property
+    def large(self) -> bool:
+        """Whether the weights need a file of their own."""
+        tensors = self.network.state_dict().values()
+        sizes = (t.nbytes for t in tensors if isinstance(t, torch.Tensor))
+        return sum(sizes) > LARGEST_MESSAGE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An exporter of torch with the opsets that it honours."""
+
+    write: Callable[[Request, Path], None]
+    opsets: range
+
+
+def _torchscript(request: Request, path: Path) -> None:
+    torch.onnx.export(
+        request.network,
+        request.inputs,
+        str(path),
+        dynamo=False,
+        opset_version=request.opset,
+        input_names=list(request.input_names),
+        output_names=list(request.output_names),
+        dynamic_axes={name: dict(axes) for name, axes in request.free.items()},
+    )
+
+
+def _dynamo(request: Request, path: Path) -> None:
+    axes = {name for free in request.free.values() for name in free.values()}
+    sizes = {name: torch.export.Dim(name, min=1) for name in axes}
+    shapes = tuple(
+        {axis: sizes[label] for axis, label in request.free.get(name, {}).items()}
+        for name in request.input_names
+    )
+    program = torch.onnx.export(
+        request.network,
+        request.inputs,
+        dynamo=True,
+        verbose=False,
+        opset_version=request.opset,
+        input_names=list(request.input_names),
+        output_names=list(request.output_names),
+        dynamic_shapes=shapes if request.free else None,
+    )
+    program.save(str(path), external_data=request.large)
+
+
+# torch 2.13: the tracing exporter raises outside of its range, the other one silently writes 18 for
+# anything older; what was written is compared with what was asked in any case.
+ROUTES: Mapping[str, Route] = {
+    "torchscript": Route(_torchscript, range(9, 24)),
+    "dynamo": Route(_dynamo, range(18, 28)),
+}
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what really went wrong, without colours."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = _ANSI.sub("", str(error)).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {' '.join(lines[0].split())}"[:300].rstrip(": ")
