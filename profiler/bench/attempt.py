@@ -1,17 +1,17 @@
-"""One attempt: one worker process for one model on one target, ending in an Attempt or a Failure."""
+"""One attempt: one worker process for one model on one target, ending in a value."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from exporters.model_file import ModelFile
 from profiler.core.outcome import Attempt, Failure, FailureKind
+from profiler.core.plain import from_plain, to_plain
 from profiler.core.target import BenchPlan, Target
 from profiler.core.tensor import TensorSpec
 from profiler.worker.classify import Problem, result_of
-from profiler.worker.encoding import attempt_from
 from profiler.worker.launch import Job, Report, launch
 
 
@@ -48,10 +48,9 @@ def attempt(work: Work, setting: Setting) -> Attempt | Failure:
 
     Raises: KeyboardInterrupt as it comes, after the worker is gone.
     """
-    before = _signature(work.model.path)
     arguments = {
-        "model": str(work.model.path.resolve()), "target": asdict(work.target),
-        "plan": asdict(setting.plan), "inputs": [asdict(spec) for spec in work.inputs],
+        "model": str(work.model.path.resolve()), "target": to_plain(work.target),
+        "plan": to_plain(setting.plan), "inputs": to_plain(work.inputs),
         "reference": str(work.reference) if work.reference else None,
         "started_ns": time.monotonic_ns(),
     }  # fmt: skip
@@ -60,11 +59,15 @@ def attempt(work: Work, setting: Setting) -> Attempt | Failure:
         Job("bench", arguments, plan.deadline_s, plan.memory_limit_bytes, work.target.threads)
     )
     found, problem = result_of(report, plan.memory_limit_bytes)
-    if _signature(work.model.path) != before:
-        problem = Problem(FailureKind.MODEL_CHANGED, "the file was written while it was measured")
+    if not work.model.unchanged():
+        problem = Problem(
+            FailureKind.MODEL_CHANGED,
+            "the model or its weights were written since they were hashed",
+        )
     if found is None or problem is not None:
         return failure(work, setting, problem or Problem(FailureKind.PROTOCOL_ERROR, ""), report)
-    return attempt_from(found)
+    measured: Attempt = from_plain(Attempt, found)
+    return measured
 
 
 def failure(work: Work, setting: Setting, problem: Problem, report: Report) -> Failure:
@@ -84,11 +87,3 @@ def failure(work: Work, setting: Setting, problem: Problem, report: Report) -> F
         log_tail=report.log_tail[-4000:],
         elapsed_s=report.elapsed_s,
     )
-
-
-def _signature(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino

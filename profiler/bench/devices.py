@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from profiler.core import plugins
-from profiler.core.errors import UnavailableError
+from profiler.core.errors import InputError, UnavailableError
 from profiler.worker.classify import result_of
 from profiler.worker.launch import Job, launch
 
@@ -45,7 +45,7 @@ def require(runtime: str) -> Device:
     """
     names = plugins.names(RUNTIMES)
     if runtime not in names:
-        raise UnavailableError(f"unknown runtime {runtime!r}; the runtimes are: {', '.join(names)}")
+        raise InputError(f"unknown runtime {runtime!r}; the runtimes are: {', '.join(names)}")
     found = probe(runtime)
     if not found.available:
         raise UnavailableError(f"{runtime} cannot be used here: {found.reason}; {found.remedy}")

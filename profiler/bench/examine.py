@@ -1,4 +1,4 @@
-"""Count the static cost of a model in a worker, because shape inference can crash on a valid file."""
+"""Count the static cost of a model in a worker: shape inference can crash on a valid file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from profiler.core.cost import GraphCost
 from profiler.core.errors import ModelError
+from profiler.core.plain import from_plain
 from profiler.worker.classify import result_of
 from profiler.worker.launch import Job, launch
 
@@ -21,4 +22,5 @@ def examine(path: Path, dims: Mapping[str, int], deadline_s: float = 120.0) -> G
     if found is None or problem is not None:
         kind = problem.kind if problem else "protocol_error"
         raise ModelError(kind, f"{path}: {problem.message if problem else 'no result'}")
-    return GraphCost.from_json(found)
+    cost: GraphCost = from_plain(GraphCost, found)
+    return cost

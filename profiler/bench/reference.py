@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from exporters.model_file import ModelFile
 from profiler.core.errors import MeasurementError
+from profiler.core.plain import to_plain
 from profiler.core.tensor import TensorSpec
 from profiler.worker.feeds import make_feeds
 from profiler.worker.run import run_model
@@ -27,7 +27,7 @@ def reference_outputs(
     The file holds `names` and `arr_0`, `arr_1` and so on. None when the reference itself does not
     run; the outputs are then not compared, and said to be unknown.
     """
-    identity = json.dumps([model.sha256, [asdict(spec) for spec in inputs], seed, version("numpy"), _ort()])
+    identity = json.dumps([model.sha256, to_plain(tuple(inputs)), seed, version("numpy"), _ort()])
     path = folder / f"{hashlib.sha256(identity.encode()).hexdigest()}.npz"
     if path.exists():
         return path

@@ -28,7 +28,9 @@ def symbols(inputs: Iterable[TensorSpec], batch: int | None) -> dict[str, int]:
 
 def _bind(spec: TensorSpec, dims: Mapping[str, int], batch: int | None) -> TensorSpec:
     if spec.shape is None:
-        raise InputError(f"input {spec.name!r} has an unknown rank; export the model with fixed shapes")
+        raise InputError(
+            f"input {spec.name!r} has an unknown rank; export the model with fixed shapes"
+        )
     shape = tuple(_size(spec, axis, dim, dims, batch) for axis, dim in enumerate(spec.shape))
     if batch is not None and shape and shape[0] != batch:
         raise InputError(
@@ -43,11 +45,15 @@ def _size(
 ) -> int:
     if isinstance(dim, int):
         if dim < 1:
-            raise InputError(f"input {spec.name!r} has size {dim} on axis {axis}; nothing to measure")
+            raise InputError(
+                f"input {spec.name!r} has size {dim} on axis {axis}; nothing to measure"
+            )
         return dim
     if dim is not None and dim in dims:
         return dims[dim]
     if axis == 0:
         return batch or 1
     name = dim or f"axis {axis}"
-    raise InputError(f"input {spec.name!r} has no size for {name}; give one with --dim {dim or 'NAME'}=SIZE")
+    raise InputError(
+        f"input {spec.name!r} has no size for {name}; give one with --dim {dim or 'NAME'}=SIZE"
+    )

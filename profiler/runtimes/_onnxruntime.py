@@ -17,7 +17,8 @@ from profiler.runtimes._runtime import Array
 
 _DTYPES = {
     "float": "float32", "double": "float64", "float16": "float16", "bfloat16": "bfloat16",
-    "bool": "bool", "string": "str", "int8": "int8", "int16": "int16", "int32": "int32", "int64": "int64",
+    "bool": "bool", "string": "str",
+    "int8": "int8", "int16": "int16", "int32": "int32", "int64": "int64",
     "uint8": "uint8", "uint16": "uint16", "uint32": "uint32", "uint64": "uint64",
 }  # fmt: skip
 _LEVELS = {

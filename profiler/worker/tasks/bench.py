@@ -11,12 +11,13 @@ import numpy as np
 from profiler import parity
 from profiler.core.errors import ModelError
 from profiler.core.outcome import Attempt, FailureKind, OutputError, Round
+from profiler.core.plain import from_plain, to_plain
 from profiler.core.plugins import load
 from profiler.core.target import BenchPlan, Target
+from profiler.core.tensor import TensorSpec
 from profiler.runtimes._runtime import Array, Runtime, Session
 from profiler.worker import timing
 from profiler.worker.conditions import read_conditions
-from profiler.worker.encoding import attempt_to, inputs_from, plan_from, target_from
 from profiler.worker.feeds import make_feeds
 
 
@@ -26,8 +27,9 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
     Arguments: model (path), target, plan, inputs (specifications with sizes), reference (path of
     the reference outputs, or None), started_ns (monotonic clock when the parent asked).
     """
-    target, plan = target_from(arguments["target"]), plan_from(arguments["plan"])
-    feeds = make_feeds(inputs_from(arguments["inputs"]), plan.seed)
+    target: Target = from_plain(Target, arguments["target"])
+    plan: BenchPlan = from_plain(BenchPlan, arguments["plan"])
+    feeds = make_feeds(from_plain(tuple[TensorSpec, ...], arguments["inputs"]), plan.seed)
     before = read_conditions()
     runtime: Runtime = load("profiler.runtimes", target.runtime)
     send({"stage": "imported"})
@@ -59,7 +61,8 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
         before=before,
         after=after,
     )
-    return attempt_to(attempt)
+    found: dict[str, Any] = to_plain(attempt)
+    return found
 
 
 def _rounds(call: timing.Call, plan: BenchPlan, run_ns: float, send: Any) -> list[Round]:

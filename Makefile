@@ -1,0 +1,50 @@
+# Every target is what a person could type. PYTHON is the interpreter that makes the environment.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help demo test test-all check format gpu-check clean
+
+help:
+	@echo "make demo       install, then export, measure, search and report on built-in defaults"
+	@echo "make test       install with the dev extra, then run the whole test suite"
+	@echo "make test-all   the test suite with the slow tests"
+	@echo "make check      ruff, mypy --strict and import-linter"
+	@echo "make gpu-check  the tests that need an NVIDIA GPU"
+	@echo "make clean      remove the environment and everything generated"
+
+# torch comes first: no other package may choose its build.
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) torch
+	$(PIP) -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(PIP) -e '.[dev]'
+	touch $@
+
+demo: .venv/installed
+	$(BIN)/python -m nasprof demo
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest -m "not slow and not gpu"
+
+test-all: .venv/installed-dev
+	$(BIN)/python -m pytest -m "not gpu"
+
+gpu-check: .venv/installed-dev
+	$(BIN)/python -m pytest -m gpu
+
+check: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv build dist nasprof-demo nasprof-report .mypy_cache .ruff_cache .pytest_cache *.egg-info

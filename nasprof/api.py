@@ -1,0 +1,265 @@
+"""The public names of nasprof: what every command does, callable from Python.
+
+Libraries that take long to import are imported inside the functions, so that `import nasprof` and
+`nasprof --help` stay fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+# Imported before the function of the same name exists: an import of the package later on would
+# replace the function by the module.
+import nasprof.search  # noqa: F401
+from profiler.core.errors import MeasurementError, UnavailableError
+
+if TYPE_CHECKING:
+    from nasprof.exporting import Exported, Reference
+    from nasprof.search.live import SearchResult
+    from profiler.bench.devices import Device
+    from profiler.core.cost import GraphCost
+    from profiler.core.outcome import Measurement, Outcome
+    from profiler.core.target import BenchPlan, Target
+    from profiler.store.records import HistoryEntry
+    from profiler.store.store import Store
+    from reports.write import Report
+
+Progress = Callable[[int, int, str], None]
+Note = Callable[[str], None]
+Limits = Sequence[str]
+
+
+def _silent(done: int, total: int, text: str) -> None:
+    """Show no progress."""
+
+
+def _quiet(text: str) -> None:
+    """Say nothing."""
+
+
+def export(
+    subject: Reference,
+    output: str | Path | None = None,
+    *,
+    batch: int = 1,
+    dynamic_batch: bool = False,
+    opset: int | None = None,
+    seed: int = 0,
+    weights: str | Path | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    exporter: str = "auto",
+    force: bool = False,
+) -> Exported:
+    """Export a network to ONNX, verified against torch on three seeds.
+
+    `subject` is a reference such as `reference:resnet18` or a torch module; without `output` the
+    file stays in the cache.
+    Shapes: `input_shape` is one input without its batch dimension.
+    Raises: InputError when the subject cannot be exported.
+    """
+    from nasprof import exporting
+
+    return exporting.export(
+        exporting.resolve(subject, input_shape),
+        None if output is None else Path(output),
+        batch=batch,
+        dynamic_batch=dynamic_batch,
+        opset=opset,
+        seed=seed,
+        weights=None if weights is None else Path(weights),
+        exporter=exporter,
+        force=force,
+    )
+
+
+def inspect(
+    model: Reference,
+    *,
+    batch: int | None = None,
+    dims: Mapping[str, int] | None = None,
+    input_shape: tuple[int, ...] | None = None,
+) -> GraphCost:
+    """Count MACs, FLOPs, parameters and memory of an ONNX file or subject.
+
+    Raises: InputError when it is no model or an axis has no size.
+    """
+    from nasprof import measuring
+
+    sizes = measuring.Sizes(batch, dims or {}, input_shape)
+    opened, _ = measuring.open_reference(model, sizes)
+    return measuring.count(opened, sizes)
+
+
+def bench(
+    model: Reference,
+    target: str = "onnxruntime-cpu",
+    *,
+    threads: int = 1,
+    batch: int | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    quick: bool = False,
+    seed: int = 0,
+    store: str | Path | None = None,
+) -> Measurement:
+    """Measure one model, subject or torch module on one target.
+
+    Unit: `Measurement.latency` is in ns for one inference of the whole batch.
+    Raises: MeasurementError when it failed (the failure is stored), InputError for bad input.
+    """
+    from profiler.core.outcome import Failure
+
+    (outcome,) = bench_all(
+        [model],
+        [target],
+        threads=[threads],
+        batches=[batch],
+        input_shape=input_shape,
+        quick=quick,
+        seed=seed,
+        store=store,
+    )
+    if isinstance(outcome, Failure):
+        raise MeasurementError(f"{outcome.label} on {target}: {outcome.kind}: {outcome.message}")
+    return outcome
+
+
+def bench_all(
+    models: Sequence[Reference],
+    targets: Sequence[str] = ("onnxruntime-cpu",),
+    *,
+    threads: Sequence[int] = (1,),
+    batches: Sequence[int | None] = (None,),
+    precision: str = "fp32",
+    dims: Mapping[str, int] | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    quick: bool = False,
+    seed: int = 0,
+    store: str | Path | None = None,
+    on_progress: Progress = _silent,
+    on_note: Note = _quiet,
+) -> list[Outcome]:
+    """Measure every model on every target at every thread count and batch.
+
+    A failed measurement is an outcome of its own; a run that was killed is continued. A target that
+    cannot be used here is told to `on_note` and left out while others can.
+    Raises: InputError for bad input, before anything is measured.
+    """
+    from nasprof import measuring
+
+    asked = _targets(targets, threads, precision, on_note)
+    outcomes: list[Outcome] = []
+    with _open(store) as opened:
+        opened.check_writable()
+        for batch in batches:
+            sizes = measuring.Sizes(batch, dims or {}, input_shape)
+            plan = _plan(quick, seed, measuring.dims_of(sizes))
+            ready = []
+            for number, model in enumerate(models):
+                on_progress(number, len(models), f"preparing {model}")
+                ready.append(measuring.prepare(model, sizes, seed, opened, on_note))
+            outcomes += measuring.measure_models(ready, asked, sizes, plan, opened, on_progress)
+    return outcomes
+
+
+def search(
+    space: str = "nasbench201",
+    *,
+    accuracy: str = "digits",
+    limits: Limits = (),
+    queries: int = 40,
+    strategy: str = "weaknas",
+    threads: int = 1,
+    seed: int = 0,
+    name: str | None = None,
+    resume: bool = False,
+    store: str | Path | None = None,
+    on_progress: Progress = _silent,
+    on_note: Note = _quiet,
+) -> SearchResult:
+    """Search a space for the most accurate networks inside measured limits.
+
+    `limits` are texts such as `latency@onnxruntime-cpu<=2ms` or `macs<=300M`.
+    Raises: InputError for bad input. Interrupted, it can be resumed with the same settings.
+    """
+    from nasprof.search import live
+
+    request = live.SearchRequest(
+        space=space,
+        accuracy=accuracy,
+        limits=tuple(limits),
+        queries=queries,
+        strategy=strategy,
+        threads=threads,
+        seed=seed,
+        name=name,
+        resume=resume,
+    )
+    with _open(store) as opened:
+        opened.check_writable()
+        return live.run(request, opened, on_progress, on_note)
+
+
+def report(
+    output: str | Path = "nasprof-report",
+    *,
+    search: str | None = None,
+    store: str | Path | None = None,
+) -> Report:
+    """Write a self-contained HTML page, CSV and JSON of what the store holds.
+
+    Raises: InputError when there is no such search, StoreError when the store cannot be read.
+    """
+    from reports.write import write_report
+
+    with _open(store, read_only=True) as opened:
+        return write_report(opened, Path(output), search=search)
+
+
+def devices() -> list[Device]:
+    """Ask every runtime whether it can be used here, each in a worker of its own."""
+    from profiler.bench.devices import devices as probe_all
+
+    return probe_all()
+
+
+def history(limit: int = 20, *, store: str | Path | None = None) -> list[HistoryEntry]:
+    """The newest bench runs and searches of the store, newest first."""
+    with _open(store, read_only=True) as opened:
+        return opened.history(limit)
+
+
+def _targets(
+    names: Sequence[str], threads: Sequence[int], precision: str, on_note: Note
+) -> list[Target]:
+    """The targets that can be used here; of the others one line each goes to `on_note`."""
+    from profiler.bench.devices import require
+    from profiler.core.target import Target
+
+    usable, missing = [], []
+    for name in dict.fromkeys(names):
+        try:
+            require(name)
+            usable.append(name)
+        except UnavailableError as error:
+            missing.append(str(error))
+    if not usable or not threads:
+        raise UnavailableError("; ".join(missing) or "no target to measure on; name one with --on")
+    for line in missing:
+        on_note(line)
+    return [Target(name, precision=precision, threads=t) for name in usable for t in threads]
+
+
+def _plan(quick: bool, seed: int, dims: Mapping[str, int]) -> BenchPlan:
+    from profiler.core.target import BenchPlan
+
+    pairs = tuple(sorted(dims.items()))
+    return BenchPlan.quick(seed=seed, dims=pairs) if quick else BenchPlan(seed=seed, dims=pairs)
+
+
+def _open(store: str | Path | None, *, read_only: bool = False) -> Store:
+    from profiler.store.store import default_url, open_store
+
+    url = default_url() if store is None else str(store)
+    return open_store(url, read_only=read_only)

@@ -1,0 +1,59 @@
+"""`nasprof bench`: measured latency and memory of models on runtimes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nasprof import api
+from nasprof.cli import options
+from nasprof.cli.printing import note, progress, show_json
+
+UNAVAILABLE, FAILED = 2, 3
+
+
+def command(
+    models: Annotated[list[str], typer.Argument(help="ONNX files, or subjects as for export.")],
+    on: Annotated[
+        list[str] | None,
+        typer.Option("--on", metavar="RUNTIME", help="Runtime, repeatable; see nasprof devices."),
+    ] = None,
+    batch: Annotated[str | None, typer.Option(metavar="N,...", help="Batch sizes.")] = None,
+    threads: Annotated[str, typer.Option(metavar="N,...", help="Threads of the runtime.")] = "1",
+    precision: Annotated[str, typer.Option(help="Precision the runtime must run at.")] = "fp32",
+    dim: options.Dims = None,
+    input_shape: options.InputShape = None,
+    quick: Annotated[bool, typer.Option("--quick", help="About a second a model.")] = False,
+    seed: options.Seed = 0,
+    store: options.Store = None,
+    json: options.Json = False,
+) -> None:
+    """Measure models on runtimes, one worker process at a time, and store every outcome."""
+    asked = on or ["onnxruntime-cpu"]
+    with progress("measuring") as bar:
+        outcomes = api.bench_all(
+            models,
+            asked,
+            threads=options.sizes(threads, "--threads"),
+            batches=options.sizes(batch, "--batch") or [None],
+            precision=precision,
+            dims=options.dims(dim),
+            input_shape=options.shape(input_shape),
+            quick=quick,
+            seed=seed,
+            store=store,
+            on_progress=bar.step,
+            on_note=note,
+        )
+    from reports.to_json import outcome_rows
+    from reports.to_text import outcome_table
+
+    if json:
+        show_json(outcome_rows(outcomes))
+    else:
+        print(outcome_table(outcomes))
+    if any(not hasattr(outcome, "latency") for outcome in outcomes):
+        raise typer.Exit(FAILED)
+    if set(asked) - {outcome.target.runtime for outcome in outcomes}:
+        raise typer.Exit(UNAVAILABLE)

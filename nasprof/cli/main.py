@@ -1,0 +1,55 @@
+"""The `nasprof` command: its subcommands, its exit codes, and one clear line for every error."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from nasprof.cli import bench, demo, devices, export, history, inspect, report, search
+from profiler.core.errors import NasprofError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="nasprof",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help=(
+        "Export networks to ONNX, measure what they cost on this machine, and search architectures "
+        "under measured limits.\n\nExit codes: 0 ok, 2 bad usage or input, 3 a measurement failed, "
+        "4 trouble with the store, 130 interrupted."
+    ),
+)
+app.command("export")(export.command)
+app.command("inspect")(inspect.command)
+app.command("bench")(bench.command)
+app.command("search")(search.command)
+app.command("report")(report.command)
+app.command("devices")(devices.command)
+app.command("history")(history.command)
+app.command("demo")(demo.command)
+
+
+def run() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = typer.main.get_command(app).main(prog_name="nasprof", standalone_mode=False)
+    except NasprofError as error:
+        return _complain(str(error), error.exit_code)
+    except click.ClickException as error:
+        return _complain(f"{error.format_message()} (see --help)", error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("interrupted; what was finished is stored", INTERRUPTED)
+    return code if isinstance(code, int) else 0
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"nasprof: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,67 @@
+"""Options that several commands share, and their small grammars."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from profiler.core.errors import InputError
+
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store", envvar="NASPROF_STORE", metavar="URL",
+        help="SQLite file or SQLAlchemy URL; default: a file in the user's data folder.",
+    ),
+]  # fmt: skip
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+Dims = Annotated[
+    list[str] | None,
+    typer.Option("--dim", metavar="NAME=SIZE", help="Size of a symbolic dimension; repeatable."),
+]
+InputShape = Annotated[
+    str | None,
+    typer.Option("--input-shape", metavar="3x224x224", help="Shape of one input without batch."),
+]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write.")]
+
+
+def dims(values: list[str] | None) -> dict[str, int]:
+    """Read NAME=SIZE pairs.
+
+    Raises: InputError naming the pair that is none.
+    """
+    pairs = {}
+    for text in values or []:
+        name, equals, size = text.partition("=")
+        if not (name and equals and size.isdecimal() and int(size) > 0):
+            raise InputError(f"--dim {text!r} is not NAME=SIZE, for example --dim batch=8")
+        pairs[name] = int(size)
+    return pairs
+
+
+def sizes(text: str | None, option: str) -> list[int]:
+    """Read a list of positive numbers such as `1,2,4`.
+
+    Raises: InputError naming the option.
+    """
+    parts = [part.strip() for part in (text or "").split(",") if part.strip()]
+    if text is not None and (not parts or not all(p.isdecimal() and int(p) > 0 for p in parts)):
+        raise InputError(f"{option} {text!r} is not a list of positive numbers such as 1,2,4")
+    return [int(part) for part in parts]
+
+
+def shape(text: str | None) -> tuple[int, ...] | None:
+    """Read a shape such as `3x224x224` or `3,224,224`.
+
+    Raises: InputError when it is none.
+    """
+    if text is None:
+        return None
+    parts = text.replace(",", "x").lower().split("x")
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise InputError(f"--input-shape {text!r} is not a shape such as 3x224x224")
+    return tuple(int(part) for part in parts)

@@ -1,0 +1,60 @@
+"""`nasprof search`: look for the best networks inside measured limits."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nasprof import api
+from nasprof.cli import options
+from nasprof.cli.printing import note, progress, show_json
+
+
+def command(
+    space: Annotated[str, typer.Option(help="Search space.")] = "nasbench201",
+    accuracy: Annotated[
+        str, typer.Option(help="digits (short real training) or table:FILE[:COLUMN].")
+    ] = "digits",
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit",
+            metavar='"latency@onnxruntime-cpu<=2ms"',
+            help="Upper limit, repeatable: latency@RUNTIME, macs, params, peak_memory@RUNTIME.",
+        ),
+    ] = None,  # fmt: skip
+    queries: Annotated[int, typer.Option(min=1, help="Accuracies to find.")] = 40,
+    strategy: Annotated[str, typer.Option(help="How candidates are proposed.")] = "weaknas",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the runtime.")] = 1,
+    seed: options.Seed = 0,
+    name: Annotated[str | None, typer.Option(help="Name of the search in the store.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the search of the same settings or name.")
+    ] = False,
+    store: options.Store = None,
+    json: options.Json = False,
+) -> None:
+    """Search a space under measured limits and store every trial."""
+    with progress("searching") as bar:
+        result = api.search(
+            space,
+            accuracy=accuracy,
+            limits=limit or [],
+            queries=queries,
+            strategy=strategy,
+            threads=threads,
+            seed=seed,
+            name=name,
+            resume=resume,
+            store=store,
+            on_progress=bar.step,
+            on_note=note,
+        )
+    from reports.to_json import search_row
+    from reports.to_text import search_table
+
+    if json:
+        show_json(search_row(result))
+    else:
+        print(search_table(result))

@@ -1,0 +1,134 @@
+"""From model references to stored outcomes: export what is no file yet, count, measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+from exporters.model_file import ModelFile, open_model
+from nasprof import exporting
+from profiler.bench.attempt import Work
+from profiler.bench.environment import capture
+from profiler.bench.examine import examine
+from profiler.bench.measure import Progress, measure
+from profiler.bench.reference import reference_outputs
+from profiler.bench.shapes import bind_inputs, symbols
+from profiler.core.cost import GraphCost
+from profiler.core.errors import ModelError
+from profiler.core.outcome import Outcome
+from profiler.core.target import BenchPlan, Target
+from profiler.store.records import ModelRecord
+from profiler.store.store import Store
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Sizes that a person gives: the batch, other symbolic axes, the input shape of a subject."""
+
+    batch: int | None = None
+    dims: Mapping[str, int] = field(default_factory=dict)
+    input_shape: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A model that can be measured: opened, and stored with its static cost where it has one."""
+
+    model: ModelFile
+    label: str
+    cost: GraphCost | None
+
+
+def reference_folder() -> Path:
+    """Where reference outputs are kept between runs."""
+    return Path(platformdirs.user_cache_dir("nasprof", appauthor=False)) / "references"
+
+
+def open_reference(
+    reference: exporting.Reference, sizes: Sizes, seed: int = 0
+) -> tuple[ModelFile, str]:
+    """Open an ONNX file as it is, or export any other subject through the cache.
+
+    Raises: InputError or ModelError naming what is wrong with the reference.
+    """
+    if isinstance(reference, str | Path) and str(reference).endswith(".onnx"):
+        return open_model(Path(reference)), Path(reference).name
+    subject = exporting.resolve(reference, sizes.input_shape)
+    done = exporting.export(subject, None, batch=sizes.batch or 1, seed=seed)
+    return open_model(done.path), subject.text
+
+
+def count(model: ModelFile, sizes: Sizes) -> GraphCost:
+    """Static cost of a model at the sizes.
+
+    Raises: ModelError when it cannot be counted, InputError for an axis without a size.
+    """
+    return examine(model.path, {**symbols(model.inputs, sizes.batch), **sizes.dims})
+
+
+def prepare(
+    reference: exporting.Reference, sizes: Sizes, seed: int, store: Store, on_note: Note
+) -> Ready:
+    """Open or export a model and store it with its cost.
+
+    Raises: as `open_reference`.
+    """
+    model, label = open_reference(reference, sizes, seed)
+    plan_dims = tuple(sorted(dims_of(sizes).items()))
+    cost = store.cost(model.sha256, plan_dims)
+    if cost is None:
+        try:
+            cost = count(model, sizes)
+        except ModelError as error:
+            on_note(f"static cost of {label} is unknown: {error}")
+    store.put_model(_record(model, label), cost, plan_dims)
+    return Ready(model, label, cost)
+
+
+def measure_models(
+    models: Sequence[Ready],
+    targets: Sequence[Target],
+    sizes: Sizes,
+    plan: BenchPlan,
+    store: Store,
+    on_progress: Progress,
+) -> list[Outcome]:
+    """Measure every model on every target; each outcome is stored.
+
+    Raises: InputError for an axis without a size.
+    """
+    environment = capture()
+    store.put_environment(environment)
+    works = []
+    for ready in models:
+        inputs = bind_inputs(ready.model.inputs, sizes.dims, sizes.batch)
+        reference = reference_outputs(
+            ready.model, inputs, plan.seed, reference_folder(), plan.deadline_s
+        )
+        works += [Work(ready.model, ready.label, target, inputs, reference) for target in targets]
+    return measure(works, plan, store, environment.key, on_progress=on_progress)
+
+
+def dims_of(sizes: Sizes) -> dict[str, int]:
+    """The sizes as a plan keeps them: what was given, and nothing for what the model fixes."""
+    given = {} if sizes.batch is None else {"batch": sizes.batch}
+    return {**given, **sizes.dims}
+
+
+def _record(model: ModelFile, label: str) -> ModelRecord:
+    metadata = dict(model.metadata)
+    return ModelRecord(
+        sha256=model.sha256,
+        label=label,
+        subject=metadata.get("nasprof.subject"),
+        size_bytes=model.size_bytes,
+        opsets=model.opsets,
+        inputs=model.inputs,
+        outputs=model.outputs,
+        metadata=model.metadata,
+    )
