@@ -1,0 +1,107 @@
+"""The Pareto set of a search, and its members measured again before they are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from nasprof.search.constraints import excess, show_value
+from nasprof.search.pareto import pareto_indices
+from nasprof.search.problem import SearchProblem, is_inside
+from nasprof.search.trials import Measure
+from profiler.core.errors import StoreError
+from profiler.store.records import FinalistRecord, TrialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Finalist:
+    """A member of the Pareto set with its second measurement; `dropped` says why it is not kept."""
+
+    trial: TrialRecord
+    again: FinalistRecord | None
+    dropped: str | None = None
+
+
+def front(problem: SearchProblem, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Trials inside the limits that none beats in accuracy and every limited metric, best first.
+
+    Without limits the metric is the MACs where they are known, else accuracy alone decides.
+    """
+    inside = [t for t in trials if is_inside(problem, t) and t.accuracy is not None]
+    keys = [constraint.key for constraint in problem.constraints]
+    if not keys and inside and all(t.metrics.get("macs") is not None for t in inside):
+        keys = ["macs"]
+    points = [(-(t.accuracy or 0.0), *(t.metrics[key] or 0.0 for key in keys)) for t in inside]
+    kept = [inside[i] for i in pareto_indices(points)]
+    return sorted(kept, key=lambda trial: (-(trial.accuracy or 0.0), trial.number))
+
+
+def confirm(
+    problem: SearchProblem,
+    trials: Sequence[TrialRecord],
+    measure: Measure,
+    done: Sequence[FinalistRecord] = (),
+    on_finalist: Callable[[Finalist], None] = lambda finalist: None,
+) -> list[Finalist]:
+    """Measure the best of the Pareto set again; one that fails a limit now makes room for the next.
+
+    `done` are second measurements of an earlier run, which are not repeated.
+    Raises: StoreError as it comes.
+    """
+    stored = {record.number: record for record in done}
+    finalists: dict[int, Finalist] = {}
+    left = list(trials)
+    while sum(finalist.dropped is None for finalist in finalists.values()) < problem.finalists:
+        open_ones = [trial for trial in front(problem, left) if trial.number not in finalists]
+        if not open_ones:
+            break
+        trial = open_ones[0]
+        finalist = _second(problem, trial, measure, stored.get(trial.number))
+        finalists[trial.number] = finalist
+        on_finalist(finalist)
+        if finalist.dropped is not None:
+            left = [other for other in left if other.number != trial.number]
+    return list(finalists.values())
+
+
+def reported(problem: SearchProblem, finalists: Sequence[Finalist]) -> list[TrialRecord]:
+    """The Pareto set of the finalists that held, by what was measured the second time."""
+    kept = [
+        replace(f.trial, metrics=dict(f.trial.metrics) | dict(f.again.metrics))
+        for f in finalists
+        if f.dropped is None and f.again is not None
+    ]
+    return front(problem, kept)
+
+
+def _second(
+    problem: SearchProblem, trial: TrialRecord, measure: Measure, stored: FinalistRecord | None
+) -> Finalist:
+    try:
+        record = stored or _measure_again(trial, measure)
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, this network is not confirmed
+        return Finalist(trial, None, f"could not be measured again: {error}")
+    return Finalist(trial, record, _broken(problem, trial, record))
+
+
+def _measure_again(trial: TrialRecord, measure: Measure) -> FinalistRecord:
+    measured = measure(trial.candidate, again=True)
+    session = measured.session or f"again-{trial.number}"
+    return FinalistRecord(trial.number, session, dict(measured.metrics))
+
+
+def _broken(problem: SearchProblem, trial: TrialRecord, record: FinalistRecord) -> str | None:
+    """Why a second measurement rules a trial out, or None when every limit holds."""
+    for constraint in problem.constraints:
+        value = record.metrics.get(constraint.key)
+        if value is None:
+            return f"{constraint.key} gave no number when measured again"
+        if excess((constraint,), {constraint.key: value}) > 0:
+            first, second, limit = (
+                show_value(constraint.metric, number)
+                for number in (trial.metrics[constraint.key] or 0.0, value, constraint.limit)
+            )
+            return f"{constraint.key} was {first}, measured again {second}, over {limit}"
+    return None
