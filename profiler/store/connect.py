@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,26 +62,25 @@ def connect(url: URL, *, read_only: bool) -> Engine:
     """
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, read_only)
-    options = "-c default_transaction_read_only=on" if read_only else ""
     try:
-        engine = create_engine(
+        return create_engine(
             url,
             pool_pre_ping=True,
-            connect_args={"options": options, "connect_timeout": BUSY_TIMEOUT_S},
+            connect_args={"connect_timeout": BUSY_TIMEOUT_S},
+            execution_options={"postgresql_readonly": read_only},
         )
     except (ImportError, NoSuchModuleError) as error:
         raise StoreError(
             f"{shown(url)} needs a driver; install it with: pip install 'nasprof[postgresql]'"
         ) from error
-    return engine
 
 
-def journal_mode(path: str | None, version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str:
+def journal_mode(
+    file_system: str | None, version: tuple[int, ...] = sqlite3.sqlite_version_info
+) -> str:
     """The journal that is safe for this SQLite library on this file system: WAL or DELETE."""
-    if path is None or version < _WAL_IS_SAFE:
-        return "DELETE"
-    kind = filesystem_of(Path(path))
-    return "DELETE" if kind == "overlay" or is_network(kind) else "WAL"
+    shared = file_system == "overlay" or is_network(file_system)
+    return "DELETE" if shared or version < _WAL_IS_SAFE else "WAL"
 
 
 def writing(engine: Engine) -> Connection:
@@ -151,8 +151,21 @@ def _open_file(uri: str) -> sqlite3.Connection:
 
 
 def _file_uri(path: Path, read_only: bool) -> str:
+    if _sealed(path):
+        return f"{path.absolute().as_uri()}?immutable=1"
     # Not mode=ro: after a kill the next one to open the file must roll back what was half written.
     return f"{path.absolute().as_uri()}?mode={'rw' if read_only else 'rwc'}"
+
+
+def _sealed(path: Path) -> bool:
+    """True for a file in WAL mode whose folder can't take the shared memory file that WAL needs."""
+    if os.access(path.absolute().parent, os.W_OK) or Path(f"{path}-wal").exists():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(20)[18:20] == b"\x02\x02"
+    except OSError:
+        return False
 
 
 def _check_place(path: Path, read_only: bool) -> None:
@@ -195,4 +208,6 @@ def _explain(name: str, error: Exception, size_bytes: int) -> str:
         )
     if "locked" in low:
         return f"the store {name} was locked by another process for {BUSY_TIMEOUT_S} s; run again"
+    if "unable to open" in low:
+        return f"the store {name} can't be opened; check that you may read it and its folder"
     return f"the store {name} can't be used: {printable(text)}"

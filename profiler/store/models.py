@@ -22,7 +22,9 @@ def put_row(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
     """Insert a row unless its key is there already; True when it is new."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = insert(table).values(**row).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    # SQLAlchemy asks PostgreSQL for the new id and would then forget the count of rows.
+    counted = statement.execution_options(preserve_rowcount=True)
+    return connection.execute(counted).rowcount == 1
 
 
 def put_model(connection: Connection, model: ModelRecord) -> bool:

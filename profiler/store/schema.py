@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, func, insert, inspect, select
 
 from profiler.core.errors import StoreError
 from profiler.store.connect import journal_mode, writing
+from profiler.store.filesystem import filesystem_of
 from profiler.store.tables import METADATA, SCHEMA
 
 Migration = Callable[[Connection], None]
@@ -109,7 +110,7 @@ def _stamp(connection: Connection, version: int) -> None:
 
 
 def _choose_journal(engine: Engine, file: Path) -> None:
-    wanted = journal_mode(str(file))
+    wanted = journal_mode(filesystem_of(file))
     with engine.connect() as connection:
         raw = connection.connection.dbapi_connection
         if not isinstance(raw, sqlite3.Connection):

@@ -96,8 +96,8 @@ class Store:
             writing(self.engine) as connection,
             connection.begin() as transaction,
         ):
-            # To begin is not enough: in a read-only folder the first changed page fails.
-            connection.execute(update(SCHEMA).values(created_at=SCHEMA.c.created_at))
+            # Only a page that really changes fails in a folder that can't take the journal.
+            connection.execute(update(SCHEMA).values(created_at=SCHEMA.c.created_at + "?"))
             transaction.rollback()
 
     # Models, costs and environments
