@@ -10,28 +10,34 @@ import onnx
 _STANDARD = ("", "ai.onnx")
 
 
-class GraphFault(Exception):
+class GraphError(Exception):
     """An exporter wrote something else than it was asked for; the text says what."""
 
 
-def finish(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
-    """Return the model tidied, checked and with the shapes of its values stored.
+def finish(path: Path, opset: int, large: bool) -> None:
+    """Tidy a model just written, store the shapes of its values, and check it.
 
-    Raises: GraphFault when its opset is not the one asked for or an operator is not ONNX's own.
+    A large model is left with its weights in one file beside it, `NAME.data`.
+    Raises: GraphError when its opset is not the one asked for or an operator is not ONNX's own;
+    onnx's own errors when it is not valid.
     """
+    model = onnx.load(path)
     _check_operators(model, opset)
     tidy(model)
-    inferred = onnx.shape_inference.infer_shapes(model, check_type=True, data_prop=True)
-    onnx.checker.check_model(inferred, full_check=True)
-    return inferred
+    if large:
+        _finish_large(model, path)
+        return
+    model = onnx.shape_inference.infer_shapes(model, check_type=True, data_prop=True)
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def finish_large(path: Path, opset: int) -> None:
-    """Check a model above 2 GiB in its file and store shapes there; its graph stays as written.
-
-    Raises: GraphFault as `finish`.
-    """
-    _check_operators(onnx.load(path, load_external_data=False), opset)
+def _finish_large(model: onnx.ModelProto, path: Path) -> None:
+    for part in path.parent.iterdir():
+        part.unlink()  # weights are appended to a file that exists
+    onnx.save_model(
+        model, path, save_as_external_data=True, location=f"{path.name}.data", size_threshold=1024
+    )
     onnx.shape_inference.infer_shapes_path(str(path), check_type=True, data_prop=True)
     onnx.checker.check_model(str(path), full_check=True)
 
@@ -62,7 +68,7 @@ def tidy(model: onnx.ModelProto) -> None:
 def _check_operators(model: onnx.ModelProto, opset: int) -> None:
     written = [e.version for e in model.opset_import if e.domain in _STANDARD]
     if written != [opset]:
-        raise GraphFault(f"wrote opset {written} instead of {opset}")
+        raise GraphError(f"wrote opset {written} instead of {opset}")
     own = {function.domain for function in model.functions}
     foreign = {
         f"{node.domain}::{node.op_type}"
@@ -71,7 +77,7 @@ def _check_operators(model: onnx.ModelProto, opset: int) -> None:
         if node.domain not in _STANDARD and node.domain not in own
     }
     if foreign:
-        raise GraphFault(f"wrote operators that are not ONNX's: {', '.join(sorted(foreign))}")
+        raise GraphError(f"wrote operators that are not ONNX's: {', '.join(sorted(foreign))}")
 
 
 def _drop_identities(graph: onnx.GraphProto) -> dict[str, str]:

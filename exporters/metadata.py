@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import onnx
 
@@ -22,12 +23,16 @@ PARITY = "nasprof.parity"
 SOURCE = "nasprof.source"
 
 
-def stamp(model: onnx.ModelProto, values: Mapping[str, str]) -> None:
-    """Set metadata of a model; keys of nasprof that it had before are gone, others stay."""
-    kept = [(p.key, p.value) for p in model.metadata_props if not p.key.startswith(PREFIX)]
-    del model.metadata_props[:]
-    for key, value in [*kept, *sorted(values.items())]:
-        model.metadata_props.add(key=key, value=value)
+def append(path: Path, values: Mapping[str, str]) -> None:
+    """Add metadata to a file; what was verified stays as it is, byte for byte.
+
+    A protobuf message followed by another one of its type is the two merged.
+    """
+    addition = onnx.ModelProto()
+    for key, value in sorted(values.items()):
+        addition.metadata_props.add(key=key, value=value)
+    with path.open("ab") as file:
+        file.write(addition.SerializeToString())
 
 
 def written_by_nasprof(metadata: Iterable[tuple[str, str]]) -> bool:

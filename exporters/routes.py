@@ -35,7 +35,8 @@ class Request:
         """Whether the weights need a file of their own."""
         tensors = self.network.state_dict().values()
         sizes = (t.nbytes for t in tensors if isinstance(t, torch.Tensor))
-        return sum(sizes) > LARGEST_MESSAGE_BYTES
+        total: int = sum(sizes)
+        return total > LARGEST_MESSAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,9 @@ def _torchscript(request: Request, path: Path) -> None:
 
 
 def _dynamo(request: Request, path: Path) -> None:
-    axes = {name for free in request.free.values() for name in free.values()}
-    sizes = {name: torch.export.Dim(name, min=1) for name in axes}
-    shapes = tuple(
-        {axis: sizes[label] for axis, label in request.free.get(name, {}).items()}
-        for name in request.input_names
-    )
+    free = [request.free.get(name, {}) for name in request.input_names]
+    sizes = {label: torch.export.Dim(label) for axes in free for label in axes.values()}
+    shapes = tuple({axis: sizes[label] for axis, label in axes.items()} for axes in free)
     program = torch.onnx.export(
         request.network,
         request.inputs,
