@@ -23,7 +23,7 @@ def command(
             metavar='"latency@onnxruntime-cpu<=2ms"',
             help="Upper limit, repeatable: latency@RUNTIME, macs, params, peak_memory@RUNTIME.",
         ),
-    ] = None,  # fmt: skip
+    ] = None,
     queries: Annotated[int, typer.Option(min=1, help="Accuracies to find.")] = 40,
     strategy: Annotated[str, typer.Option(help="How candidates are proposed.")] = "weaknas",
     threads: Annotated[int, typer.Option(min=1, help="Threads of the runtime.")] = 1,

@@ -1,0 +1,232 @@
+"""A search on live measurements: candidates are exported, counted and measured on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nasprof import measuring
+from nasprof.evaluate._evaluator import Accuracy, open_evaluator
+from nasprof.search.constraints import parse_constraints
+from nasprof.search.loop import SearchResult, run_search, search_record
+from nasprof.search.problem import SearchProblem, check_problem
+from nasprof.search.trials import Measured
+from nasprof.spaces._space import Space
+from profiler.bench.devices import require
+from profiler.bench.environment import capture
+from profiler.bench.measure import Progress
+from profiler.core.choice import Candidate, Constraint
+from profiler.core.cost import GraphCost
+from profiler.core.errors import InputError, MeasurementError
+from profiler.core.outcome import Failure, Measurement
+from profiler.core.plugins import load
+from profiler.core.target import BenchPlan, Target
+from profiler.store.records import SearchRecord, SearchState, TrialRecord, TrialState
+from profiler.store.store import Store
+
+Note = Callable[[str], None]
+
+_STATIC: Mapping[str, Callable[[GraphCost], float | None]] = {
+    "macs": lambda cost: cost.macs,
+    "flops": lambda cost: cost.flops,
+    "params": lambda cost: cost.params if cost.module_params is None else cost.module_params,
+    "weight_bytes": lambda cost: cost.weight_bytes,
+    "peak_memory": lambda cost: cost.peak_activation_bytes,
+}
+_MEASURED: Mapping[str, Callable[[Measurement], float]] = {
+    "latency": lambda measured: measured.latency.median_ns,
+    "peak_memory": lambda measured: measured.memory_bytes,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """A search as a person asks for it; texts are in the grammars of the command line."""
+
+    space: str
+    accuracy: str
+    limits: tuple[str, ...]
+    queries: int
+    strategy: str
+    threads: int
+    seed: int
+    name: str | None
+    resume: bool
+
+
+def run(request: SearchRequest, store: Store, on_progress: Progress, on_note: Note) -> SearchResult:
+    """Run or resume a search; every trial and measurement is in the store when it ends.
+
+    Raises: InputError for a request that cannot be met, MeasurementError when no candidate works.
+    """
+    space: Space = load("nasprof.spaces", request.space)
+    constraints = parse_constraints(request.limits)
+    problem = SearchProblem(
+        space, constraints, request.strategy, request.queries, seed=request.seed
+    )
+    check_problem(problem)
+    load("nasprof.search.strategies", request.strategy)
+    live = _Live(space, constraints, _targets(constraints, request.threads), request.seed, store)
+    evaluate = open_evaluator(request.accuracy, space, request.seed)
+    name = _open_search(request, problem, store, on_note)
+    count = _Counter(problem, space, on_progress)
+    return run_search(
+        problem,
+        name,
+        measure=live.measure,
+        evaluate=lambda candidate: _evaluated(evaluate, candidate),
+        store=store,
+        on_trial=count.show,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """Measures candidates: the first time from the store where it has them, again always anew."""
+
+    space: Space
+    constraints: tuple[Constraint, ...]
+    targets: Mapping[str, Target]
+    seed: int
+    store: Store
+
+    def measure(self, candidate: Candidate, *, again: bool) -> Measured:
+        """Export, count and measure one candidate.
+
+        Raises: MeasurementError with the reason of the first target that gave no number.
+        """
+        notes: list[str] = []
+        text = f"{self.space.name}:{self.space.describe(candidate.genes)}"
+        ready = measuring.prepare(text, measuring.Sizes(), self.seed, self.store, notes.append)
+        plan = BenchPlan(seed=self.seed) if again else BenchPlan.quick(seed=self.seed)
+        found = {} if again else self._stored(ready, plan)
+        missing = [target for name, target in self.targets.items() if name not in found]
+        outcomes = measuring.measure_models(
+            [ready], missing, measuring.Sizes(), plan, self.store, lambda done, total, text: None
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, Failure):
+                raise MeasurementError(
+                    f"{outcome.target.runtime}: {outcome.kind}: {outcome.message}"
+                )
+            found[outcome.target.runtime] = outcome
+        return Measured(
+            metrics=self._metrics(ready.cost, found),
+            session=next((m.session for m in found.values()), None),
+            model_sha256=ready.model.sha256,
+            record={
+                "verdicts": {name: m.latency.verdict.value for name, m in found.items()},
+                "notes": notes,
+            },
+        )
+
+    def _stored(self, ready: measuring.Ready, plan: BenchPlan) -> dict[str, Measurement]:
+        key = capture().key
+        found = {
+            name: self.store.find_measurement(ready.model.sha256, target, plan, key, plan.processes)
+            for name, target in self.targets.items()
+        }
+        return {name: measured for name, measured in found.items() if measured is not None}
+
+    def _metrics(
+        self, cost: GraphCost | None, measured: Mapping[str, Measurement]
+    ) -> dict[str, float | None]:
+        """Every limited metric in base units, with MACs and parameters beside them."""
+        metrics: dict[str, float | None] = {}
+        for name in ("macs", "params"):
+            metrics[name] = None if cost is None else _STATIC[name](cost)
+        for constraint in self.constraints:
+            if constraint.target is not None:
+                value: float | None = _MEASURED[constraint.metric](measured[constraint.target])
+            else:
+                value = None if cost is None else _STATIC[constraint.metric](cost)
+            metrics[constraint.key] = value
+        return metrics
+
+
+@dataclass(slots=True)
+class _Counter:
+    """Counts accuracies found, for the progress bar."""
+
+    problem: SearchProblem
+    space: Space
+    on_progress: Progress
+    found: int = 0
+
+    def show(self, trial: TrialRecord) -> None:
+        """Tell how far the search is when a trial begins or ends."""
+        if trial.state is TrialState.DONE and trial.accuracy is not None:
+            self.found += 1
+        text = f"trial {trial.number + 1}: {self.space.describe(trial.candidate.genes)}"
+        self.on_progress(self.found, self.problem.queries, text)
+
+
+def _evaluated(evaluate: Accuracy, candidate: Candidate) -> float:
+    return evaluate(candidate.genes)
+
+
+def _targets(constraints: Sequence[Constraint], threads: int) -> dict[str, Target]:
+    """The targets that the limits name, each checked to be there.
+
+    Raises: InputError for a metric that is not measured, UnavailableError for a missing target.
+    """
+    targets: dict[str, Target] = {}
+    for constraint in constraints:
+        if constraint.target is None and constraint.metric in _STATIC:
+            continue
+        if constraint.metric not in _MEASURED or constraint.target is None:
+            raise InputError(f"{constraint.key} cannot be measured on this machine")
+        require(constraint.target)
+        targets[constraint.target] = Target(constraint.target, threads=threads)
+    return targets
+
+
+def _open_search(
+    request: SearchRequest, problem: SearchProblem, store: Store, on_note: Note
+) -> str:
+    """Find the search to continue, or create a new one, and return its name.
+
+    Raises: InputError when a name is taken by another search or one that is not to be resumed.
+    """
+    record = replace(search_record(problem, "", request.accuracy), name=request.name or "")
+    config = {**record.config, "threads": request.threads}
+    record = replace(record, config=config)
+    if request.name is not None:
+        return _named(request, record, store)
+    stem = f"{request.space}-{request.strategy}-{_digest(record)}"
+    number = 1
+    while (found := store.load_search(f"{stem}-{number}")) is not None:
+        if found.state is not SearchState.DONE:
+            if request.resume:
+                return found.name
+            on_note(f"search {found.name} is unfinished; --resume continues it")
+        number += 1
+    if request.resume and number > 1:
+        return f"{stem}-{number - 1}"
+    store.create_search(replace(record, name=f"{stem}-{number}"))
+    return f"{stem}-{number}"
+
+
+def _named(request: SearchRequest, record: SearchRecord, store: Store) -> str:
+    name = record.name
+    found = store.load_search(name)
+    if found is None:
+        store.create_search(record)
+    elif not request.resume:
+        raise InputError(
+            f"search {name!r} exists; continue it with --resume or choose a new --name"
+        )
+    elif _digest(found) != _digest(record):
+        raise InputError(f"search {name!r} has other settings; choose a new --name")
+    return name
+
+
+def _digest(record: SearchRecord) -> str:
+    """A hash over what makes two searches the same: everything but name, state and time."""
+    settings = [
+        record.space, record.strategy, record.accuracy, record.queries, record.seed,
+        [(c.key, c.limit) for c in record.constraints], dict(record.config),
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
