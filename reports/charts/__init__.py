@@ -1,0 +1,1 @@
+"""Charts as SVG text, one kind a file."""

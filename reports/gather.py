@@ -1,0 +1,129 @@
+"""All that a report needs, read from the store once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from profiler.core.cost import GraphCost
+from profiler.core.environment import Environment
+from profiler.core.errors import InputError
+from profiler.core.outcome import Measurement
+from profiler.core.target import BenchPlan
+from profiler.store.records import ModelRecord, OutcomeRecord, SearchRecord
+from profiler.store.store import Store
+from reports.quantities import shown
+from reports.rows import Row, outcome_row
+from reports.search_view import SearchView, view_search
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A row with what it was made from; `measurement` is None for a failure."""
+
+    row: Row
+    measurement: Measurement | None
+    cost: GraphCost | None
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the store holds, ready to be shown; subjects are newest first."""
+
+    subjects: tuple[Subject, ...]
+    models: Mapping[str, ModelRecord]
+    environments: Mapping[str, Environment]
+    plans: Mapping[str, BenchPlan]
+    search: SearchView | None
+    searches: tuple[SearchRecord, ...]
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of all subjects."""
+        return [subject.row for subject in self.subjects]
+
+    @property
+    def shown(self) -> list[Subject]:
+        """Measurements without those that were repeated later."""
+        return [s for s in self.subjects if s.row.newest and s.measurement is not None]
+
+    @property
+    def failures(self) -> list[Row]:
+        """The failed attempts."""
+        return [row for row in self.rows if row.status == "failure"]
+
+
+def gather(
+    store: Store, *, search: str | None = None, sessions: Sequence[str] | None = None
+) -> Material:
+    """Read outcomes, models, machines and one search: the named one, else the newest.
+
+    Raises: InputError when there is no search of that name.
+    """
+    searches = store.searches()
+    view = _view(store, _chosen(searches, search))
+    trials = _trials(view)
+    costs: dict[tuple[str, str], GraphCost | None] = {}
+    subjects, seen = [], set()
+    records = store.records(sessions=sessions)
+    for record in records:
+        outcome = record.outcome
+        row = outcome_row(outcome, _cost(store, record, costs), record.created_at)
+        same = (row.model_sha256, outcome.target, outcome.plan, row.environment_key, row.status)
+        name, number = trials.get((row.session, row.model_sha256), (None, None))
+        row = replace(row, newest=same not in seen, search=name, trial=number)
+        seen.add(same)
+        measurement = outcome if isinstance(outcome, Measurement) else None
+        subjects.append(Subject(row, measurement, _cost(store, record, costs)))
+    used = {row.environment_key for row in (subject.row for subject in subjects)}
+    return Material(
+        subjects=tuple(subjects),
+        models={model.sha256: model for model in store.models()},
+        environments={e.key: e for e in store.environments() if e.key in used},
+        plans={record.outcome.plan.key: record.outcome.plan for record in records},
+        search=view,
+        searches=tuple(searches),
+    )
+
+
+def _chosen(searches: Sequence[SearchRecord], name: str | None) -> SearchRecord | None:
+    if name is None:
+        return searches[0] if searches else None
+    for record in searches:
+        if record.name == name:
+            return record
+    there = ", ".join(shown(record.name, 60) for record in searches) or "none"
+    raise InputError(f"there is no search {shown(name)!r} in the store; there are: {there}")
+
+
+def _view(store: Store, record: SearchRecord | None) -> SearchView | None:
+    if record is None:
+        return None
+    return view_search(record, store.trials(record.name), store.finalists(record.name))
+
+
+def _trials(view: SearchView | None) -> dict[tuple[str, str], tuple[str, int]]:
+    """Which trial a measurement belongs to, by its session and model."""
+    found: dict[tuple[str, str], tuple[str, int]] = {}
+    if view is None:
+        return found
+    for point in view.points:
+        if point.session and point.model_sha256:
+            found[point.session, point.model_sha256] = (view.record.name, point.number)
+    for front in (*view.front, *view.dropped):
+        if front.session and front.point.model_sha256:
+            key = (front.session, front.point.model_sha256)
+            found[key] = (view.record.name, front.point.number)
+    return found
+
+
+def _cost(
+    store: Store, record: OutcomeRecord, known: dict[tuple[str, str], GraphCost | None]
+) -> GraphCost | None:
+    outcome = record.outcome
+    key = (outcome.model_sha256, repr(outcome.plan.dims))
+    if key not in known:
+        # A model without symbolic dimensions has one cost, whatever sizes the plan names.
+        found = store.cost(outcome.model_sha256, outcome.plan.dims)
+        known[key] = found or store.cost(outcome.model_sha256)
+    return known[key]

@@ -1,0 +1,172 @@
+"""One outcome as one flat row: what every table, file and chart of a report is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from profiler.core.cost import GraphCost
+from profiler.core.outcome import Failure, Measurement, Outcome, Placement
+from profiler.core.summary import Latency
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A measurement or a failure; None is unknown or does not apply.
+
+    Unit: in the names; latencies are for one inference of the whole batch. `newest` is False for a
+    measurement that was repeated later with the same model, target, plan and environment.
+    """
+
+    status: str
+    label: str
+    model_sha256: str
+    runtime: str
+    device: str
+    precision: str
+    threads: int
+    options: str
+    batch: str | None
+    verdict: str
+    median_ns: float | None = None
+    low_ns: float | None = None
+    high_ns: float | None = None
+    p90_ns: float | None = None
+    p99_ns: float | None = None
+    min_ns: float | None = None
+    samples: int | None = None
+    processes: int | None = None
+    clean_share: float | None = None
+    drift: float | None = None
+    load_ns: float | None = None
+    first_run_ns: float | None = None
+    peak_rss_bytes: int | None = None
+    memory_bytes: int | None = None
+    error_max_abs: float | None = None
+    error_relative: float | None = None
+    error_cosine: float | None = None
+    error_top1: float | None = None
+    ran_on: str | None = None
+    reasons: str = ""
+    stage: str | None = None
+    failure: str | None = None
+    message: str | None = None
+    macs: int | None = None
+    flops: int | None = None
+    params: int | None = None
+    weight_bytes: int | None = None
+    search: str | None = None
+    trial: int | None = None
+    newest: bool = True
+    session: str = ""
+    created_at: str | None = None
+    environment_key: str = ""
+    plan_key: str = ""
+    dims: str = ""
+    seed: int = 0
+
+    @property
+    def measured(self) -> bool:
+        """True when there is a number."""
+        return self.median_ns is not None
+
+    @property
+    def target(self) -> str:
+        """Runtime, precision, threads and options in one line."""
+        parts = [self.runtime, self.precision, f"{self.threads}t", self.options]
+        return "/".join(part for part in parts if part)
+
+
+def outcome_row(
+    outcome: Outcome, cost: GraphCost | None = None, created_at: str | None = None
+) -> Row:
+    """Flatten an outcome, with the static cost of its model where that is known."""
+    row = _measured(outcome) if isinstance(outcome, Measurement) else _failed(outcome)
+    row = replace(row, created_at=created_at)
+    if cost is None:
+        return row
+    return replace(
+        row,
+        macs=cost.macs,
+        flops=cost.flops,
+        params=cost.params if cost.module_params is None else cost.module_params,
+        weight_bytes=cost.weight_bytes,
+    )
+
+
+def outcome_rows(outcomes: Iterable[Outcome]) -> list[Row]:
+    """Flatten outcomes in their order."""
+    return [outcome_row(outcome) for outcome in outcomes]
+
+
+def _measured(found: Measurement) -> Row:
+    latency = found.latency if found.samples_ns else None
+    error = found.output_error
+    row = replace(
+        _identity(found, "measurement", latency.verdict.value if latency else "invalid"),
+        batch=None if found.batch is None else str(found.batch),
+        reasons="; ".join(latency.reasons) if latency else "no samples",
+        processes=len(found.attempts),
+        load_ns=found.load_ns,
+        first_run_ns=found.first_run_ns,
+        peak_rss_bytes=found.peak_rss_bytes,
+        memory_bytes=found.memory_bytes,
+        error_max_abs=error.max_abs if error else None,
+        error_relative=error.relative if error else None,
+        error_cosine=error.cosine if error else None,
+        error_top1=error.top1 if error else None,
+        ran_on=_ran_on(found.attempts[0].placement),
+    )
+    return row if latency is None else _with_latency(row, latency)
+
+
+def _with_latency(row: Row, latency: Latency) -> Row:
+    return replace(
+        row,
+        median_ns=latency.median_ns,
+        low_ns=latency.low_ns,
+        high_ns=latency.high_ns,
+        p90_ns=latency.percentile(90.0),
+        p99_ns=latency.percentile(99.0),
+        min_ns=latency.min_ns,
+        samples=latency.samples,
+        clean_share=latency.clean_share,
+        drift=latency.drift,
+    )
+
+
+def _failed(found: Failure) -> Row:
+    return replace(
+        _identity(found, "failure", "failed"),
+        stage=found.stage.value,
+        failure=found.kind.value,
+        message=found.message,
+    )
+
+
+def _identity(found: Outcome, status: str, verdict: str) -> Row:
+    return Row(
+        status=status,
+        label=found.label,
+        model_sha256=found.model_sha256,
+        runtime=found.target.runtime,
+        device=found.target.device,
+        precision=found.target.precision,
+        threads=found.target.threads,
+        options="/".join(f"{name}={value}" for name, value in found.target.options),
+        batch=None,
+        verdict=verdict,
+        session=found.session,
+        environment_key=found.environment_key,
+        plan_key=found.plan.key,
+        dims=" ".join(f"{name}={size}" for name, size in found.plan.dims),
+        seed=found.plan.seed,
+    )
+
+
+def _ran_on(placement: Sequence[Placement]) -> str | None:
+    parts = [
+        f"{p.device} {p.precision}" + ("" if p.nodes is None else f" ({p.nodes} nodes)")
+        for p in placement
+    ]
+    return ", ".join(parts) or None

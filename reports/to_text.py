@@ -1,0 +1,193 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from tabulate import tabulate
+
+from profiler.core.choice import Constraint
+from profiler.core.cost import GraphCost
+from profiler.core.outcome import Outcome
+from profiler.core.units import mib, ms, si
+from profiler.store.records import HistoryEntry, TrialRecord
+from reports.quantities import limit_text, quantity, short, shown
+from reports.rows import Row, outcome_row
+
+_MARKS = {"noisy": "~", "invalid": "!"}
+_OUTCOME_HEAD = (
+    "model", "target", "thr", "batch", "median ms", "95% interval", "p90", "load ms", "first ms",
+    "peak MiB", "error", "verdict",
+)  # fmt: skip
+_RIGHT = ("left", "left", *("right",) * 9, "left")
+
+
+class Asked(Protocol):
+    """The part of a search's problem that a table needs."""
+
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """The limits."""
+        ...
+
+
+class SearchFound(Protocol):
+    """What a finished search gives back."""
+
+    @property
+    def problem(self) -> Asked:
+        """What was asked."""
+        ...
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """Every candidate that was tried."""
+        ...
+
+    @property
+    def pareto(self) -> tuple[TrialRecord, ...]:
+        """The networks to report."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the person."""
+        ...
+
+
+def outcome_table(outcomes: Iterable[Outcome]) -> str:
+    """Outcomes in their order; a number that is not to be trusted has a mark, explained below.
+
+    Unit: ms for one inference of the batch; error is relative to the largest reference output.
+    """
+    rows = [outcome_row(outcome) for outcome in outcomes]
+    if not rows:
+        return "nothing was measured"
+    table = tabulate(
+        [_outcome_cells(row) for row in rows],
+        _OUTCOME_HEAD,
+        colalign=_RIGHT,
+        disable_numparse=True,
+        maxcolwidths=[34, 26, *[None] * 9, 44],
+    )
+    return "\n".join([table, *_footnotes(rows)])
+
+
+def cost_table(cost: GraphCost) -> str:
+    """The static cost of a model: totals first, then operators by their work.
+
+    Unit: MAC is one multiply and one add; FLOPs are 2 x MACs plus the other arithmetic.
+    """
+    params = si(cost.params)
+    if cost.module_params is not None and cost.module_params != cost.params:
+        params += f" (torch module {si(cost.module_params)})"
+    peak = cost.peak_activation_bytes
+    totals = [
+        ("MACs", si(cost.macs)),
+        ("FLOPs (2 x MACs + other)", si(cost.flops)),
+        ("parameters", params),
+        ("weights", f"{mib(cost.weight_bytes)} MiB"),
+        ("peak activations", "unknown" if peak is None else f"{mib(peak)} MiB"),
+        ("memory traffic", f"{mib(cost.bytes_read + cost.bytes_written)} MiB"),
+    ]
+    by_op = [
+        (shown(op.op_type, 40), str(op.nodes), si(op.macs), _share(op.macs, cost.macs),
+         si(op.flops), mib(op.bytes_read), mib(op.bytes_written))
+        for op in sorted(cost.by_op, key=lambda op: (-op.macs, -op.flops, op.op_type))
+    ]  # fmt: skip
+    head = ("operator", "nodes", "MACs", "share", "FLOPs", "read MiB", "written MiB")
+    parts = [
+        tabulate(totals, tablefmt="plain", disable_numparse=True),
+        "",
+        tabulate(by_op, head, colalign=("left", *("right",) * 6), disable_numparse=True),
+    ]
+    if cost.uncounted:
+        names = ", ".join(f"{shown(name, 40)} ({nodes})" for name, nodes in cost.uncounted)
+        parts.append(f"not counted, no rule: {names}")
+    if cost.unknown:
+        names = ", ".join(short(name, 40) for name in cost.unknown[:8])
+        parts.append(f"not counted, shape unknown: {len(cost.unknown)} nodes ({names})")
+    return "\n".join(parts)
+
+
+def history_table(entries: Sequence[HistoryEntry]) -> str:
+    """What the store holds, newest first; times are UTC."""
+    if not entries:
+        return "the store is empty"
+    cells = [
+        (entry.kind, short(entry.name, 40), entry.created_at[:16].replace("T", " "),
+         str(entry.models), str(entry.measurements), str(entry.failures),
+         short(", ".join(entry.targets), 44), entry.state or "")
+        for entry in entries
+    ]  # fmt: skip
+    head = ("kind", "name", "begun (UTC)", "models", "measured", "failed", "targets", "state")
+    align = ("left", "left", "left", "right", "right", "right", "left", "left")
+    return tabulate(cells, head, colalign=align, disable_numparse=True)
+
+
+def search_table(found: SearchFound, labels: Mapping[str, str] | None = None) -> str:
+    """The Pareto set of a search, best accuracy first, with how the search went.
+
+    `labels` may name candidates by their key.
+    """
+    limits = found.problem.constraints
+    keys = [constraint.key for constraint in limits]
+    keys += [key for key in ("macs", "params") if key not in keys]
+    done = [trial for trial in found.trials if trial.accuracy is not None]
+    asked = " and ".join(limit_text(limit) for limit in limits) or "no limit"
+    lines = [f"{len(found.trials)} candidates tried, {len(done)} accuracies found; {asked}"]
+    if found.pareto:
+        cells = [_trial_cells(trial, keys, labels or {}) for trial in found.pareto]
+        head = ("trial", "candidate", "accuracy", *(shown(key) for key in keys))
+        align = ("right", "left", *("right",) * (len(keys) + 1))
+        lines.append(tabulate(cells, head, colalign=align, disable_numparse=True))
+    else:
+        lines.append("no network to report")
+    return "\n".join(lines + [shown(note, 1000) for note in found.notes])
+
+
+def _trial_cells(
+    trial: TrialRecord, keys: Sequence[str], labels: Mapping[str, str]
+) -> tuple[str, ...]:
+    name = labels.get(trial.candidate.key, trial.candidate.key)
+    values = [quantity(key, trial.metrics.get(key)) for key in keys]
+    return (f"#{trial.number}", short(name, 60), quantity("accuracy", trial.accuracy), *values)
+
+
+def _outcome_cells(row: Row) -> tuple[str, ...]:
+    name = (short(row.label, 60), shown(row.target.replace(f"/{row.threads}t", ""), 60))
+    if row.median_ns is None or row.low_ns is None or row.high_ns is None:
+        why = f"failed: {row.failure or row.reasons}"
+        if row.message:
+            why += f" at {row.stage}: {shown(row.message, 160)}"
+        return (*name, str(row.threads), row.batch or "", *("-",) * 7, why)
+    mark = _MARKS.get(row.verdict, "")
+    return (
+        *name,
+        str(row.threads),
+        row.batch or "?",
+        f"{mark}{ms(row.median_ns)}",
+        f"{ms(row.low_ns)} .. {ms(row.high_ns)}",
+        "-" if row.p90_ns is None else ms(row.p90_ns),
+        "-" if row.load_ns is None else ms(row.load_ns),
+        "-" if row.first_run_ns is None else ms(row.first_run_ns),
+        "-" if row.peak_rss_bytes is None else mib(row.peak_rss_bytes),
+        "-" if row.error_relative is None else f"{row.error_relative:.1e}",
+        row.verdict,
+    )
+
+
+def _footnotes(rows: Sequence[Row]) -> list[str]:
+    lines = [
+        f"{_MARKS[row.verdict]} {short(row.label, 60)} on {shown(row.runtime)}: {row.reasons}"
+        for row in rows
+        if row.verdict in _MARKS and row.reasons
+    ]
+    if any(row.measured and row.p90_ns is None for row in rows):
+        lines.append("p90 is '-' below 64 samples")
+    return lines
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / whole:.1%}" if whole else "-"
