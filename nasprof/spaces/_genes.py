@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nasprof.spaces._space import Enumerated, Genes, Space
+from nasprof.spaces._space import Batched, Enumerated, Genes, Repairing, Shaped, Space
 from profiler.core.errors import InputError
 
 _TRIES = 10_000
@@ -30,24 +30,27 @@ def check(space: Space, genes: Sequence[int]) -> Genes:
     return found
 
 
+def input_shape(space: Space, genes: Genes) -> tuple[int, ...]:
+    """The shape of one input of an architecture, without its batch dimension."""
+    return space.shape_of(genes) if isinstance(space, Shaped) else space.input_shape
+
+
 def sample(space: Space, count: int, rng: np.random.Generator) -> list[Genes]:
     """Draw valid candidates uniformly, with replacement.
 
+    Where a space mends genes, its genes are drawn uniformly and then mended.
     Raises: InputError when the space has (next to) no valid candidates.
     """
     if isinstance(space, Enumerated):
         members = space.members()
         return [members[i] for i in rng.integers(len(members), size=count)]
     found: list[Genes] = []
-    misses = 0
+    drawn = 0
     while len(found) < count:
-        for row in rng.integers(0, space.sizes, size=(max(count, 64), len(space.sizes))).tolist():
-            genes = tuple(row)
-            if space.valid(genes):
-                found.append(genes)
-                misses = 0
-            elif (misses := misses + 1) > _TRIES:
-                raise InputError(f"space {space.name!r} has no valid candidate in {_TRIES} draws")
+        size = max(count - len(found), 64)
+        found += _valid(space, rng.integers(0, space.sizes, size=(size, len(space.sizes))))
+        if (drawn := drawn + size) > _TRIES and not found:
+            raise InputError(f"space {space.name!r} has no valid candidate in {drawn} draws")
     return found[:count]
 
 
@@ -63,8 +66,8 @@ def sample_distinct(
     idle = 0
     while len(found) < count and idle < 100:
         before = len(found)
-        for genes in sample(space, count, rng):
-            form = space.canonical(genes)
+        drawn = sample(space, count, rng)
+        for genes, form in zip(drawn, canonical_forms(space, drawn), strict=True):
             if form not in seen and len(found) < count:
                 seen.add(form)
                 found.append(genes)
@@ -72,11 +75,18 @@ def sample_distinct(
     return found
 
 
-def distinct(space: Space, candidates: Iterable[Genes]) -> list[Genes]:
+def canonical_forms(space: Space, candidates: Sequence[Genes]) -> list[Genes]:
+    """The canonical form of each candidate, all at once where the space can."""
+    if isinstance(space, Batched) and candidates:
+        return list(map(tuple, space.canonical_rows(np.asarray(candidates)).tolist()))
+    return [space.canonical(genes) for genes in candidates]
+
+
+def distinct(space: Space, candidates: Sequence[Genes]) -> list[Genes]:
     """Keep the first candidate of every canonical form."""
     found: dict[Genes, Genes] = {}
-    for genes in candidates:
-        found.setdefault(space.canonical(genes), genes)
+    for genes, form in zip(candidates, canonical_forms(space, candidates), strict=True):
+        found.setdefault(form, genes)
     return list(found.values())
 
 
@@ -86,11 +96,8 @@ def neighbours(space: Space, genes: Genes) -> list[Genes]:
     Where a listed space (a table) holds no such member, its nearest members are returned.
     """
     form = space.canonical(genes)
-    found = [
-        other
-        for other in _one_changed(space, genes)
-        if space.valid(other) and space.canonical(other) != form
-    ]
+    changed = dict.fromkeys(_mended(space, other) for other in _one_changed(space, genes))
+    found = [other for other in changed if space.valid(other) and space.canonical(other) != form]
     return found or _nearest(space, genes)
 
 
@@ -106,7 +113,7 @@ def mutate(space: Space, genes: Genes, rng: np.random.Generator, changes: int = 
             if space.sizes[place] > 1:
                 shift = int(rng.integers(1, space.sizes[place]))
                 child[place] = (genes[place] + shift) % space.sizes[place]
-        other = tuple(child)
+        other = _mended(space, tuple(child))
         if space.valid(other) and space.canonical(other) != form:
             return other
     near = neighbours(space, genes)
@@ -117,7 +124,8 @@ def crossover(space: Space, a: Genes, b: Genes, rng: np.random.Generator) -> Gen
     """Take each gene from one of two parents; the first parent when no valid child is found."""
     for _ in range(200):
         take = rng.random(len(a)) < 0.5
-        child = tuple(x if first else y for x, y, first in zip(a, b, take, strict=True))
+        mixed = tuple(x if first else y for x, y, first in zip(a, b, take, strict=True))
+        child = _mended(space, mixed)
         if space.valid(child):
             return child
     return a
@@ -158,6 +166,17 @@ def space_size(space: Space) -> int:
     for size in space.sizes:
         total *= size
     return total
+
+
+def _valid(space: Space, rows: NDArray[np.int64]) -> list[Genes]:
+    if isinstance(space, Batched):
+        return list(map(tuple, rows[space.valid_rows(rows)].tolist()))
+    mended = (_mended(space, tuple(row)) for row in rows.tolist())
+    return [genes for genes in mended if space.valid(genes)]
+
+
+def _mended(space: Space, genes: Genes) -> Genes:
+    return space.repair(genes) if isinstance(space, Repairing) else genes
 
 
 def _one_changed(space: Space, genes: Genes) -> Iterator[Genes]:

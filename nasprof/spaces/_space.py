@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -87,3 +90,33 @@ class Indexed(Protocol):
 
         Raises: InputError when the number is out of range.
         """
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """A space that checks and reduces many candidates at once.
+
+    Shapes: rows of genes [n, genes].
+    """
+
+    def valid_rows(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """`valid` of each row."""
+
+    def canonical_rows(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """`canonical` of each row."""
+
+
+@runtime_checkable
+class Repairing(Protocol):
+    """A space where few random genes are valid, or some genes do nothing: any genes are mended."""
+
+    def repair(self, genes: Genes) -> Genes:
+        """The valid candidate that any genes within the sizes stand for; valid ones stay."""
+
+
+@runtime_checkable
+class Shaped(Protocol):
+    """A space where the genes choose the shape of the input too."""
+
+    def shape_of(self, genes: Genes) -> tuple[int, ...]:
+        """The shape of one input of an architecture, without its batch dimension."""

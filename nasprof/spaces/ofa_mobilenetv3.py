@@ -53,16 +53,20 @@ class OfaMobileNetV3:
     sizes: tuple[int, ...] = tuple(len(options) for options in CHOICES)
 
     def valid(self, genes: Genes) -> bool:
-        """Every combination is an architecture."""
-        return len(genes) == len(NAMES)
+        """Tell whether the genes of blocks beyond a stage's depth are at the first choice."""
+        return len(genes) == len(NAMES) and self.repair(genes) == genes
 
-    def canonical(self, genes: Genes) -> Genes:
+    def repair(self, genes: Genes) -> Genes:
         """The genes with those of blocks beyond a stage's depth set to the first choice."""
         form = list(genes)
         for stage in range(STAGES):
             for block in range(DEPTHS[genes[2 * SLOTS + stage]], 4):
                 form[4 * stage + block] = form[SLOTS + 4 * stage + block] = 0
         return tuple(form)
+
+    def canonical(self, genes: Genes) -> Genes:
+        """The genes themselves, mended: all architectures differ."""
+        return self.repair(genes)
 
     def stages(self, genes: Genes) -> tuple[tuple[Block, ...], ...]:
         """The blocks that are there, stage by stage."""
@@ -150,7 +154,7 @@ class OfaMobileNetV3:
         if len(values) != len(NAMES) or any(value not in options for value, options in pairs):
             raise self._error(text)
         genes = tuple(options.index(v) for v, options in zip(values, CHOICES, strict=True))
-        return self.canonical(genes)
+        return self.repair(genes)
 
     def _error(self, text: str) -> InputError:
         return InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,13 @@ class Readable(Protocol):
     def choices(self) -> tuple[tuple[str | int | float, ...], ...]: ...
 
     def parse(self, text: str) -> Genes: ...
+
+
+@runtime_checkable
+class Mending(Protocol):
+    """A space that turns any genes into valid ones: a table may hold genes that do nothing."""
+
+    def repair(self, genes: Genes) -> Genes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +169,7 @@ class Table:
         ]
         found: dict[Genes, int] = {}
         for row, genes in enumerate(zip(*coded, strict=True)):
-            found.setdefault(genes, row)
+            found.setdefault(space.repair(genes) if isinstance(space, Mending) else genes, row)
         return found
 
     def _spread(self) -> dict[str, list[Any]]:
