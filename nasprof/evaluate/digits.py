@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -44,7 +46,7 @@ class Digits:
 
     name: str = "digits"
     usage: str = "digits"
-    epochs: int = 3
+    epochs: int = 2
     batch: int = 64
     rate: float = 0.1
 
@@ -64,14 +66,10 @@ class Digits:
     def train(self, space: Space, genes: Genes, seed: int) -> float:
         """Train one architecture and return its accuracy on the held-out images."""
         arrays = digits_arrays()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with _alone(seed):
             network = space.small(genes, classes=_CLASSES, channels=1)
             self._fit(network, arrays)
-        network.eval()
-        with torch.inference_mode():
-            scores = torch.cat([network(part) for part in arrays.test_images.split(_TEST_BATCH)])
-        return float((scores.argmax(dim=1) == arrays.test_labels).float().mean())
+            return _accuracy(network, arrays)
 
     def _fit(self, network: nn.Module, arrays: Arrays) -> None:
         steps = len(arrays.train_labels) // self.batch
@@ -92,6 +90,26 @@ class Digits:
                 loss.backward()
                 optimizer.step()
                 schedule.step()
+
+
+def _accuracy(network: nn.Module, arrays: Arrays) -> float:
+    network.eval()
+    with torch.inference_mode():
+        scores = torch.cat([network(part) for part in arrays.test_images.split(_TEST_BATCH)])
+    return float((scores.argmax(dim=1) == arrays.test_labels).float().mean())
+
+
+@contextmanager
+def _alone(seed: int) -> Iterator[None]:
+    """Seed torch and use one thread, so that results don't hang on the machine; undo both."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
 
 @lru_cache(maxsize=1)

@@ -2,51 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nasprof.predict._predictor import (
-    MIN_ROWS,
-    Array,
-    Constant,
-    Fitted,
-    Predicted,
-    residual_quantile,
-)
+from nasprof.predict._predictor import Array, Predicted, residual_quantile
 
 FOLDS = 5
 FOLD_INTERVALS = "quantile of the residuals of 5-fold cross-validation, the same width everywhere"
 
-Model = Callable[[Array], Array]
-FitOne = Callable[[Array, Array, int], Model]
+Models = Callable[[Array], Array]
+"""Rows [n, d] to what each fold's model predicts for them [FOLDS, n]."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldEnsemble:
     """The mean of the fold models; `half_width` is the quantile of their out-of-fold residuals."""
 
-    models: Sequence[Model]
+    models: Models
     half_width: float
 
     def predict(self, x: Array) -> Predicted:
         """Predict rows of features; x [n, d]."""
-        mean = np.mean([model(x) for model in self.models], axis=0)
+        mean = self.models(x).mean(axis=0)
         return Predicted(mean, mean - self.half_width, mean + self.half_width)
 
 
-def fit_folds(fit_one: FitOne, x: Array, y: Array, seed: int) -> Fitted:
-    """Fit one model for each fold left out; x [n, d], y [n]."""
-    if len(y) < MIN_ROWS:
-        return Constant(float(np.mean(y)) if len(y) else 0.0)
-    fold_of = np.arange(len(y)) % FOLDS
+def folds(count: int, seed: int) -> NDArray[np.intp]:
+    """The fold of each of `count` rows, as equal in size as they can be."""
+    fold_of = np.arange(count) % FOLDS
     np.random.default_rng(seed).shuffle(fold_of)
-    models: list[Model] = []
-    residuals = np.empty(len(y))
-    for fold in range(FOLDS):
-        out = fold_of == fold
-        model = fit_one(x[~out], y[~out], seed + fold)
-        residuals[out] = y[out] - model(x[out])
-        models.append(model)
-    return FoldEnsemble(tuple(models), residual_quantile(residuals))
+    return fold_of
+
+
+def from_folds(models: Models, x: Array, y: Array, fold_of: NDArray[np.intp]) -> FoldEnsemble:
+    """Join models, each fitted without the rows of its fold; x [n, d], y [n], fold_of [n]."""
+    left_out = models(x)[fold_of, np.arange(len(y))]
+    return FoldEnsemble(models, residual_quantile(y - left_out))

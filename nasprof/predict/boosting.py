@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor
 
-from nasprof.predict._folds import FOLD_INTERVALS, Model, fit_folds
-from nasprof.predict._predictor import Array, Fitted
+from nasprof.predict._folds import FOLD_INTERVALS, FOLDS, folds, from_folds
+from nasprof.predict._predictor import MIN_ROWS, Array, Constant, Fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,23 @@ class Boosting:
 
     def fit(self, x: Array, y: Array, seed: int) -> Fitted:
         """Learn from rows; x [n, d], y [n]."""
-        return fit_folds(self._fit_one, x, y, seed)
+        if len(y) < MIN_ROWS:
+            return Constant(float(np.mean(y)) if len(y) else 0.0)
+        fold_of = folds(len(y), seed)
+        models = [
+            self._model(seed + fold).fit(x[fold_of != fold], y[fold_of != fold])
+            for fold in range(FOLDS)
+        ]
 
-    def _fit_one(self, x: Array, y: Array, seed: int) -> Model:
-        model = GradientBoostingRegressor(
+        def predict(rows: Array) -> Array:
+            return np.stack([model.predict(rows) for model in models])
+
+        return from_folds(predict, x, y, fold_of)
+
+    def _model(self, seed: int) -> GradientBoostingRegressor:
+        return GradientBoostingRegressor(
             n_estimators=self.trees, max_depth=self.depth, subsample=0.7, random_state=seed
-        ).fit(x, y)
-        return lambda rows: np.asarray(model.predict(rows), dtype=np.float64)
+        )
 
 
 PLUGIN = Boosting()

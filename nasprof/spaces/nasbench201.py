@@ -104,8 +104,10 @@ class NasBench201:
         return Network(genes, classes, stem_channels_in, cells_per_stage, width)
 
     def small(self, genes: Genes, *, classes: int, channels: int) -> nn.Module:
-        """Make the network with one cell a stage."""
-        return self.build(genes, classes=classes, stem_channels_in=channels, cells_per_stage=1)
+        """Make the network with two cells a stage and half the channels."""
+        return self.build(
+            genes, classes=classes, stem_channels_in=channels, cells_per_stage=2, width=8
+        )
 
 
 def _operation(name: str) -> int:
