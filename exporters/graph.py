@@ -24,17 +24,21 @@ def finish(path: Path, opset: int, large: bool) -> None:
     model = onnx.load(path)
     _check_operators(model, opset)
     tidy(model)
-    if large:
-        _finish_large(model, path)
-        return
-    model = onnx.shape_inference.infer_shapes(model, check_type=True, data_prop=True)
-    onnx.checker.check_model(model, full_check=True)
-    path.write_bytes(model.SerializeToString(deterministic=True))
-
-
-def _finish_large(model: onnx.ModelProto, path: Path) -> None:
     for part in path.parent.iterdir():
-        part.unlink()  # weights are appended to a file that exists
+        part.unlink()  # weights would be appended to a file that exists
+    store(model, path, large)
+
+
+def store(model: onnx.ModelProto, path: Path, large: bool) -> None:
+    """Write a model with the shapes of its values, checked.
+
+    Raises: onnx's own errors when it is not valid.
+    """
+    if not large:
+        model = onnx.shape_inference.infer_shapes(model, check_type=True, data_prop=True)
+        onnx.checker.check_model(model, full_check=True)
+        path.write_bytes(model.SerializeToString(deterministic=True))
+        return
     onnx.save_model(
         model, path, save_as_external_data=True, location=f"{path.name}.data", size_threshold=1024
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import onnx
-
 PREFIX = "nasprof."
 SUBJECT = "nasprof.subject"
 VERSION = "nasprof.version"
@@ -20,7 +18,7 @@ BATCH = "nasprof.batch"
 INPUTS = "nasprof.inputs"
 PARAMS = "nasprof.params"
 PARITY = "nasprof.parity"
-SOURCE = "nasprof.source"
+WEIGHTS = "nasprof.weights"
 
 
 def append(path: Path, values: Mapping[str, str]) -> None:
@@ -28,6 +26,8 @@ def append(path: Path, values: Mapping[str, str]) -> None:
 
     A protobuf message followed by another one of its type is the two merged.
     """
+    import onnx  # here, because reading metadata needs none of it
+
     addition = onnx.ModelProto()
     for key, value in sorted(values.items()):
         addition.metadata_props.add(key=key, value=value)

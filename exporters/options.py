@@ -13,6 +13,9 @@ from profiler.core.tensor import TensorSpec
 DEFAULT_OPSET = 18
 """Written by both exporters, and read by every runtime that nasprof converts for."""
 
+KEEP_OPSET = 0
+"""The opset of a copy: whatever the original has."""
+
 Verify = Callable[
     [Path, Sequence[Mapping[str, Array]], Sequence[Mapping[str, Array]]], Sequence[OutputError]
 ]
@@ -49,17 +52,39 @@ class ParityCheck:
 
 @dataclass(frozen=True, slots=True)
 class ExportRecord:
-    """What was exported and how far it is from torch.
+    """What was exported and how far it is from its subject.
 
-    Unit: seconds. `steps` tells what each exporter did that was tried, and why one was left out.
+    `params` counts the parameters of the torch module, None without one. `steps` tells what each
+    exporter did that was tried, and why one was left out.
     """
 
-    path: Path
     exporter: str
     opset: int
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[str, ...]
-    params: int
+    params: int | None
     parity: tuple[ParityCheck, ...]
     steps: tuple[str, ...]
-    seconds: float
+
+    @property
+    def batch(self) -> int | None:
+        """The fixed batch size, None for a dynamic one."""
+        first = self.inputs[0].shape if self.inputs else None
+        return first[0] if first and isinstance(first[0], int) else None
+
+
+def judge(
+    cases: Sequence[tuple[int, int]], errors: Sequence[OutputError], tolerance: float
+) -> tuple[tuple[ParityCheck, ...], str | None]:
+    """Pair the errors with their (seed, batch); the text says what is wrong with the worst one."""
+    checks = tuple(
+        ParityCheck(seed, batch, error.max_abs, error.relative)
+        for (seed, batch), error in zip(cases, errors, strict=True)
+    )
+    worst = max(checks, key=lambda check: check.relative)
+    if worst.relative <= tolerance:
+        return checks, None
+    return checks, (
+        f"the outputs differ by {worst.relative:.2g} of their scale (largest difference "
+        f"{worst.max_abs:.3g}, seed {worst.seed}, batch {worst.batch}); {tolerance:g} is allowed"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,13 +31,12 @@ class Request:
     free: Mapping[str, Mapping[int, str]]
     opset: int
 
-    @property
-    def large(self) -> bool:
-        """Whether the weights need a file of their own."""
-        tensors = self.network.state_dict().values()
-        sizes = (t.nbytes for t in tensors if isinstance(t, torch.Tensor))
-        total: int = sum(sizes)
-        return total > LARGEST_MESSAGE_BYTES
+
+def is_large(network: nn.Module) -> bool:
+    """Whether the weights of a network need a file of their own."""
+    tensors = network.state_dict().values()
+    total: int = sum(t.nbytes for t in tensors if isinstance(t, torch.Tensor))
+    return total > LARGEST_MESSAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,10 @@ def _torchscript(request: Request, path: Path) -> None:
 def _dynamo(request: Request, path: Path) -> None:
     free = [request.free.get(name, {}) for name in request.input_names]
     sizes = {label: torch.export.Dim(label) for axes in free for label in axes.values()}
-    shapes = tuple({axis: sizes[label] for axis, label in axes.items()} for axes in free)
+    shapes = [{axis: sizes[label] for axis, label in axes.items()} for axes in free]
+    named = _named_parameters(request.network)
+    if named < len(shapes):  # the rest goes into *args, which is one more level of nesting
+        shapes[named:] = [tuple(shapes[named:])]  # type: ignore[list-item]
     program = torch.onnx.export(
         request.network,
         request.inputs,
@@ -72,9 +75,9 @@ def _dynamo(request: Request, path: Path) -> None:
         opset_version=request.opset,
         input_names=list(request.input_names),
         output_names=list(request.output_names),
-        dynamic_shapes=shapes if request.free else None,
+        dynamic_shapes=tuple(shapes) if request.free else None,
     )
-    program.save(str(path), external_data=request.large)
+    program.save(str(path), external_data=is_large(request.network))
 
 
 # torch 2.13: the tracing exporter raises outside of its range, the other one silently writes 18 for
@@ -83,6 +86,11 @@ ROUTES: Mapping[str, Route] = {
     "torchscript": Route(_torchscript, range(9, 24)),
     "dynamo": Route(_dynamo, range(18, 28)),
 }
+
+
+def _named_parameters(network: nn.Module) -> int:
+    parameters = inspect.signature(network.forward).parameters.values()
+    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
 
 
 def reason(error: BaseException) -> str:

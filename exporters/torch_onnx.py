@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
@@ -17,13 +16,12 @@ from torch import nn
 from exporters import metadata
 from exporters.destination import check_destination, publish, staging
 from exporters.graph import finish
-from exporters.options import ExportOptions, ExportRecord, ParityCheck, Verify
+from exporters.options import ExportOptions, ExportRecord, ParityCheck, Verify, judge
 from exporters.preparing import Job, answers_twice_alike, prepare
 from exporters.quiet import quiet
-from exporters.routes import ROUTES, reason
+from exporters.routes import ROUTES, is_large, reason
 from exporters.seeding import seeded
 from profiler.core.errors import InputError, NasprofError
-from profiler.core.outcome import OutputError
 from profiler.core.tensor import TensorSpec
 
 
@@ -44,7 +42,6 @@ def export_module(
     Raises: InputError when the module cannot be exported, with the reason of every exporter, or
     when the destination must not be written.
     """
-    started = time.perf_counter()
     check_options(options)
     check_destination(destination, options.force)
     with quiet(), seeded(options.seed), torch.no_grad():
@@ -56,7 +53,6 @@ def export_module(
             for part in sorted(folder.iterdir(), key=lambda part: part == file):
                 publish(part, destination.with_name(part.name))
     return ExportRecord(
-        path=destination,
         exporter=exporter,
         opset=options.opset,
         inputs=job.specs,
@@ -64,7 +60,6 @@ def export_module(
         params=job.params,
         parity=parity,
         steps=steps,
-        seconds=time.perf_counter() - started,
     )
 
 
@@ -126,32 +121,18 @@ def _attempt(
         raise _RouteError(f"Python code depends on the values of an input ({job.reads[0]})")
     try:
         ROUTES[name].write(job.request, file)
-        finish(file, options.opset, job.request.large)
+        finish(file, options.opset, is_large(job.request.network))
         errors = verify(file, job.feeds, job.expected)
     except NasprofError as error:
         raise _RouteError(str(error)) from error
     except Exception as error:  # exporters share no type of error, and each is a reason
         raise _RouteError(reason(error)) from error
-    return _judge(job, options, errors)
-
-
-def _judge(
-    job: Job, options: ExportOptions, errors: Sequence[OutputError]
-) -> tuple[ParityCheck, ...]:
-    checks = tuple(
-        ParityCheck(seed, batch, error.max_abs, error.relative)
-        for (seed, batch), error in zip(job.cases, errors, strict=True)
-    )
-    worst = max(checks, key=lambda check: check.relative)
-    if worst.relative <= options.tolerance:
+    checks, fault = judge(job.cases, errors, options.tolerance)
+    if fault is None:
         return checks
     if not answers_twice_alike(job):
         raise _RouteError("the module gives other outputs each time for the same input")
-    raise _RouteError(
-        f"the outputs differ from torch by {worst.relative:.2g} of their scale (largest difference "
-        f"{worst.max_abs:.3g}, seed {worst.seed}, batch {worst.batch}); {options.tolerance:g} is "
-        "allowed"
-    )
+    raise _RouteError(fault)
 
 
 def _metadata(
