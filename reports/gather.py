@@ -110,7 +110,7 @@ def _trials(view: SearchView | None) -> dict[tuple[str, str], tuple[str, int]]:
     for point in view.points:
         if point.session and point.model_sha256:
             found[point.session, point.model_sha256] = (view.record.name, point.number)
-    for front in (*view.front, *view.dropped):
+    for front in view.again:
         if front.session and front.point.model_sha256:
             key = (front.session, front.point.model_sha256)
             found[key] = (view.record.name, front.point.number)

@@ -49,11 +49,15 @@ class FrontPoint:
 
 @dataclass(frozen=True, slots=True)
 class SearchView:
-    """A search with what it amounts to; `dropped` are those that broke a limit the second time."""
+    """A search with what it amounts to.
+
+    `again` are all that were measured a second time, `dropped` those of them that broke a limit.
+    """
 
     record: SearchRecord
     points: tuple[Point, ...]
     front: tuple[FrontPoint, ...]
+    again: tuple[FrontPoint, ...]
     dropped: tuple[FrontPoint, ...]
 
     @property
@@ -95,6 +99,7 @@ def view_search(
         record=record,
         points=points,
         front=tuple(pareto(pool, keys)),
+        again=tuple(again),
         dropped=tuple(front for front in latest if front not in held),
     )
 
