@@ -85,6 +85,7 @@ _FILLS = frozenset(
         nn.init.kaiming_normal_,
         nn.init.uniform_,
         nn.init.normal_,
+        nn.init.constant_,
         torch.Tensor.uniform_,
         torch.Tensor.normal_,
         torch.Tensor.fill_,

@@ -59,13 +59,13 @@ class NasBenchMacro:
 
         Raises: InputError for anything else.
         """
-        text = text.strip().rjust(LAYERS, "0")
-        if len(text) != LAYERS or not set(text) <= set("012"):
+        digits = text.strip().rjust(LAYERS, "0")
+        if not text.strip() or len(digits) != LAYERS or not set(digits) <= set("012"):
             raise InputError(
                 f"{text!r} is no NAS-Bench-Macro architecture; give 8 digits 0..2, which stand for "
                 f"{', '.join(OPS)}"
             )
-        return tuple(int(digit) for digit in text)
+        return tuple(int(digit) for digit in digits)
 
     def build(
         self, genes: Genes, *, classes: int = 10, channels_in: int = 3, width: int = 32

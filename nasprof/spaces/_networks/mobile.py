@@ -36,7 +36,7 @@ class InvertedResidual(nn.Module):
         if plan.expanded:
             layers.append(conv_bn(plan.channels_in, plan.middle, 1, 1, plan.groups, plan.act))
         if plan.groups > 1:
-            layers.append(nn.ChannelShuffle(plan.groups))
+            layers.append(Shuffle(plan.groups))
         layers.append(
             conv_bn(plan.middle, plan.middle, plan.kernel, plan.stride, plan.middle, plan.act)
         )
@@ -49,6 +49,18 @@ class InvertedResidual(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.layers(x)
         return x + out if self.shortcut else out
+
+
+class Shuffle(nn.Module):
+    """Mixes channels between groups: channel i of group j becomes channel j of block i."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        # Not nn.ChannelShuffle: one of the exporters has no operator for it.
+        return x.unflatten(1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
 class SqueezeExcite(nn.Module):
