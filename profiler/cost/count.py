@@ -1,0 +1,121 @@
+"""Count the static cost of an ONNX file: MACs, FLOPs, parameters, bytes, live memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from exporters.model_file import read_structure
+from exporters.onnx_types import Structure
+from profiler.core.cost import GraphCost, NodeCost, added_up
+from profiler.cost.blocked_channels import unpadded
+from profiler.cost.modules import module_path
+from profiler.cost.steps import Step, Walked
+from profiler.cost.values import UNKNOWN, Value, bytes_of, known
+from profiler.cost.walk import Walker
+from profiler.cost.weights import count_weights
+
+# What nasprof's own exports say about the torch module.
+_MODULE_PARAMS = "nasprof.params"
+_NONE: Mapping[str, int] = {}
+
+
+def count_file(
+    path: Path, dims: Mapping[str, int] = _NONE, convention: str = "nasprof"
+) -> GraphCost:
+    """Count one inference of a model; weights are not read, and external files may be missing.
+
+    `dims` gives sizes to symbolic dimensions; nodes that hang on one without are named in
+    `unknown`, and the symbol in `symbols`.
+    Unit: `macs` multiply-accumulates, `flops` 2 x MACs + the other arithmetic, bytes.
+    Raises: ModelError for a file that is no model; InputError for an unknown convention.
+    Source: docs/cost.md.
+    """
+    path = Path(path)
+    model = unpadded(path, read_structure(path))
+    walker = Walker(model, dims)
+    walked = walker.model()
+    return _graph_cost(path, model, walked, walker, dims)
+
+
+def walk_file(path: Path, dims: Mapping[str, int] = _NONE) -> tuple[Step, ...]:
+    """The nodes of a model as they were counted, for conventions and explanations.
+
+    Raises: ModelError for a file that is no model.
+    """
+    path = Path(path)
+    return tuple(Walker(unpadded(path, read_structure(path)), dims).model().steps)
+
+
+def _graph_cost(
+    path: Path, model: Structure, walked: Walked, walker: Walker, dims: Mapping[str, int]
+) -> GraphCost:
+    nodes = tuple([_node_cost(step, model.data) for step in walked.steps if step.counted])
+    weights = count_weights(path, model)
+    by_op = added_up((node.op_type, node) for node in nodes)
+    return GraphCost(
+        macs=sum(op.macs for op in by_op),
+        flops=sum(op.flops for op in by_op),
+        params=weights.params,
+        module_params=_module_params(model),
+        weight_bytes=weights.bytes,
+        peak_activation_bytes=known(walked.peak),
+        peak_in_place_bytes=known(walked.peak_in_place),
+        bytes_read=sum(op.bytes_read for op in by_op),
+        bytes_written=sum(op.bytes_written for op in by_op),
+        by_op=by_op,
+        nodes=nodes,
+        uncounted=_uncounted(walked.steps),
+        unknown=tuple(node.name for node in nodes if node.flops is None),
+        symbols=tuple(sorted(walker.unbound)),
+        dims=tuple(sorted(dims.items())),
+        figure=sum(op.macs for op in by_op),
+    )
+
+
+def _node_cost(step: Step, data: bytes) -> NodeCost:
+    macs: int | None = None
+    flops: int | None = None
+    read: int | None = None
+    written: int | None = None
+    result, times = step.result, step.times
+    if result is not None:
+        macs = known(result.macs * times)
+        flops = known((2 * result.macs + result.flops) * times)
+        read = _moved(result.read, step.inputs, times)
+        written = _moved(result.written, step.outputs, times)
+    node = step.node
+    return NodeCost(
+        step.name,
+        operator(step),
+        macs,
+        flops,
+        read,
+        written,
+        step.kind,
+        step.precision,
+        module_path(node, data),
+        times,
+    )
+
+
+def _moved(said: int | None, values: Sequence[Value | None], times: int) -> int | None:
+    moved = sum(map(bytes_of, values)) if said is None else said
+    return None if moved is UNKNOWN else moved * times
+
+
+def operator(step: Step) -> str:
+    """The operator type, with its domain where it is not ONNX's own."""
+    node = step.node
+    return f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+
+
+def _uncounted(steps: Sequence[Step]) -> tuple[tuple[str, int], ...]:
+    counts = Counter(operator(step) for step in steps if not step.counted)
+    return tuple(sorted(counts.items()))
+
+
+def _module_params(model: Structure) -> int | None:
+    text = dict(model.metadata).get(_MODULE_PARAMS, "")
+    return int(text) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,1 @@
+"""Rules: one operator family a file, one function a rule."""

@@ -1,0 +1,46 @@
+"""What counting found at one node."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import NamedTuple
+
+from exporters.onnx_types import Node
+from profiler.cost.call import Array, Result
+from profiler.cost.values import Value
+
+
+class Step(NamedTuple):
+    """One node as it was counted.
+
+    `result` is None where there is no rule or a size is not known; `counted` tells which. `times`
+    is how often it runs. `fixed` are the names that do not depend on the inputs of the graph.
+    """
+
+    node: Node
+    name: str
+    kind: str
+    inputs: tuple[Value | None, ...]
+    outputs: tuple[Value | None, ...]
+    result: Result | None
+    counted: bool
+    times: int
+    fixed: Container[str]
+    precision: str
+
+    def is_weight(self, index: int) -> bool:
+        """Whether an input is a constant, or computed from constants alone."""
+        return index < len(self.node.inputs) and self.node.inputs[index] in self.fixed
+
+
+class Walked(NamedTuple):
+    """One body, walked: its nodes, types and values of its outputs, and its live memory.
+
+    Unit: bytes; UNKNOWN when not known.
+    """
+
+    steps: list[Step]
+    outputs: tuple[Value | None, ...]
+    arrays: tuple[Array | None, ...]
+    peak: int
+    peak_in_place: int
