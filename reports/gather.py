@@ -14,7 +14,7 @@ from profiler.store.records import ModelRecord, OutcomeRecord, SearchRecord
 from profiler.store.store import Store
 from reports.quantities import shown
 from reports.rows import Row, outcome_row
-from reports.search_view import SearchView, view_search
+from reports.search_view import Point, SearchView, view_search
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,9 @@ def gather(
         outcome = record.outcome
         row = outcome_row(outcome, _cost(store, record, costs), record.created_at)
         same = (row.model_sha256, outcome.target, outcome.plan, row.environment_key, row.status)
-        name, number = trials.get((row.session, row.model_sha256), (None, None))
-        row = replace(row, newest=same not in seen, search=name, trial=number)
+        row = replace(row, newest=same not in seen)
+        if (trial := trials.get((row.session, row.model_sha256))) is not None:
+            row = trial.mark(row)
         seen.add(same)
         measurement = outcome if isinstance(outcome, Measurement) else None
         subjects.append(Subject(row, measurement, _cost(store, record, costs)))
@@ -102,19 +103,33 @@ def _view(store: Store, record: SearchRecord | None) -> SearchView | None:
     return view_search(record, store.trials(record.name), store.finalists(record.name))
 
 
-def _trials(view: SearchView | None) -> dict[tuple[str, str], tuple[str, int]]:
-    """Which trial a measurement belongs to, by its session and model."""
-    found: dict[tuple[str, str], tuple[str, int]] = {}
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """The trial that a measurement belongs to."""
+
+    search: str
+    point: Point
+    again: bool
+
+    def mark(self, row: Row) -> Row:
+        point = self.point
+        return replace(
+            row, search=self.search, trial=point.number, candidate=point.key, again=self.again
+        )
+
+
+def _trials(view: SearchView | None) -> dict[tuple[str, str], _Trial]:
+    """Trials by the session and model of their measurements."""
     if view is None:
-        return found
-    for point in view.points:
-        if point.session and point.model_sha256:
-            found[point.session, point.model_sha256] = (view.record.name, point.number)
-    for front in view.again:
-        if front.session and front.point.model_sha256:
-            key = (front.session, front.point.model_sha256)
-            found[key] = (view.record.name, front.point.number)
-    return found
+        return {}
+    name = view.record.name
+    found = [(point.session, point, False) for point in view.points]
+    found += [(front.session, front.point, True) for front in view.again]
+    return {
+        (session, point.model_sha256): _Trial(name, point, again)
+        for session, point, again in found
+        if session and point.model_sha256
+    }
 
 
 def _cost(

@@ -36,7 +36,8 @@ def measurement_grid(subjects: Sequence[Subject], letters: dict[str, str]) -> Gr
     """The measurements, one a line."""
     heads = (
         ("Model", "file or subject; #n is a trial of the search"),
-        ("Target", "runtime / precision asked for and verified"),
+        ("Runtime", "what executed the model; point at it for its options"),
+        ("Precision", "asked for and verified"),
         ("Threads", "threads inside an operator"),
         ("Batch", "items in one inference"),
         ("Median ms", "time of one inference of the whole batch; ~ noisy, ! invalid"),
@@ -46,7 +47,6 @@ def measurement_grid(subjects: Sequence[Subject], letters: dict[str, str]) -> Gr
         ("First ms", "time of the first inference"),
         ("Peak MiB", "peak resident memory of the worker process"),
         ("Error", "largest difference from the reference, relative to its largest value"),
-        ("MACs", "multiply-accumulates of one inference, counted from the graph"),
         ("Verdict", "whether the number can be relied on"),
         ("Env", "environment, see below"),
     )
@@ -57,13 +57,11 @@ def measurement_grid(subjects: Sequence[Subject], letters: dict[str, str]) -> Gr
 
 
 def _measurement_cells(row: Row, letters: dict[str, str]) -> tuple[Cell, ...]:
-    name = Cell(short(row.label, 60), note=f"{shown(row.label)} {row.model_sha256}")
     why = shown(row.reasons)
-    if row.trial is not None:
-        name = Cell(f"#{row.trial} {short(row.label, 36)}", note=name.note)
     return (
-        name,
-        Cell(f"{shown(row.runtime, 60)} / {shown(row.precision, 20)}", note=shown(row.options)),
+        Cell(short(row.name, 60), note=f"{shown(row.label)} {row.model_sha256}"),
+        Cell(shown(row.runtime, 60), note=shown(row.options)),
+        Cell(shown(row.precision, 20)),
         Cell(str(row.threads), number=True),
         Cell(shown(row.batch or "?", 20), number=True),
         Cell(
@@ -75,7 +73,6 @@ def _measurement_cells(row: Row, letters: dict[str, str]) -> tuple[Cell, ...]:
         Cell(_ms(row.first_run_ns), number=True),
         Cell("–" if row.peak_rss_bytes is None else mib(row.peak_rss_bytes), number=True),
         Cell("–" if row.error_relative is None else f"{row.error_relative:.1e}", number=True),
-        Cell(UNKNOWN if row.macs is None else si(row.macs), number=True),
         Cell(row.verdict, note=why, mark=row.verdict),
         Cell(letters.get(row.environment_key, "?")),
     )

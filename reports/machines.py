@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from string import ascii_uppercase
 
 from profiler.core.environment import Environment
-from profiler.core.units import mib
 from reports.grids import Cell, Grid
 from reports.quantities import UNKNOWN, shown
 
@@ -50,7 +49,7 @@ def _environment_value(environment: Environment, name: str) -> str:
     if value is None:
         return "none found" if name in ("gpu", "gpu_driver") else UNKNOWN
     if name == "memory_bytes":
-        return f"{mib(value)} MiB"
+        return f"{value / 2**30:.2f} GiB"
     if name == "versions":
         return ", ".join(f"{shown(package, 60)} {shown(version, 60)}" for package, version in value)
     if name == "cores_allowed":

@@ -15,7 +15,8 @@ class Row:
     """A measurement or a failure; None is unknown or does not apply.
 
     Unit: in the names; latencies are for one inference of the whole batch. `newest` is False for a
-    measurement that was repeated later with the same model, target, plan and environment.
+    measurement that was repeated later with the same model, target, plan and environment. `again`
+    marks the second measurement of a trial of the search.
     """
 
     status: str
@@ -57,6 +58,8 @@ class Row:
     weight_bytes: int | None = None
     search: str | None = None
     trial: int | None = None
+    candidate: str | None = None
+    again: bool = False
     newest: bool = True
     session: str = ""
     created_at: str | None = None
@@ -69,6 +72,13 @@ class Row:
     def measured(self) -> bool:
         """True when there is a number."""
         return self.median_ns is not None
+
+    @property
+    def name(self) -> str:
+        """The model's label, or the number and genes of a trial."""
+        if self.trial is None:
+            return self.label
+        return f"#{self.trial}{' again' if self.again else ''} {self.candidate}"
 
     @property
     def target(self) -> str:

@@ -8,6 +8,12 @@ from reports.grids import Cell, Grid
 from reports.quantities import quantity, shown
 from reports.search_view import FrontPoint, SearchView
 
+_NOTES = {"macs": "counted from the graph", "params": "counted from the graph"}
+
+
+def _head(key: str) -> str:
+    return {"macs": "MACs", "params": "Parameters"}.get(key, shown(key, 60))
+
 
 def front_grid(view: SearchView, labels: Mapping[str, str]) -> Grid:
     """The Pareto set, best accuracy first."""
@@ -17,7 +23,7 @@ def front_grid(view: SearchView, labels: Mapping[str, str]) -> Grid:
         ("Trial", "number of the candidate in the search"),
         ("Network", "as nasprof export takes it"),
         ("Accuracy", f"as {shown(view.record.accuracy, 60)} found it"),
-        *((shown(key, 60), "measured again after the search") for key in keys),
+        *((_head(key), _NOTES.get(key, "measured again after the search")) for key in keys),
     )
     lines = tuple(_front_cells(front, keys, labels) for front in view.front)
     return Grid(heads, lines)

@@ -85,13 +85,15 @@ def to_html(material: Material, generated: str) -> str:
 
 def _ordered(material: Material) -> list[Subject]:
     """What a person asked for by name first, then the Pareto set, then other trials."""
-    front = {f.point.number for f in material.search.front} if material.search else set()
+    front = material.search.front if material.search else ()
+    rank = {member.point.number: place for place, member in enumerate(front)}
 
-    def order(subject: Subject) -> tuple[int, str, int, str, str]:
+    def order(subject: Subject) -> tuple[int, str, int, bool, str, str]:
         row = subject.row
-        group = 0 if row.trial is None else 1 if row.trial in front else 2
-        label = row.label if row.trial is None else ""
-        return (group, label, row.trial or 0, row.target, row.batch or "")
+        if row.trial is None:
+            return (0, row.label, 0, False, row.target, row.batch or "")
+        place = rank.get(row.trial, len(rank) + row.trial)
+        return (1, "", place, not row.again, row.target, row.batch or "")
 
     return sorted(material.shown, key=order)
 
@@ -116,8 +118,12 @@ def _operators(material: Material) -> list[Operators]:
     named = sorted(
         (s for s in ordered if s.row.trial is None), key=lambda s: -(s.cost.macs if s.cost else 0)
     )
+    works = list(dict.fromkeys(s.row.model_sha256 for s in named))
+    trials = [s for s in ordered if s.row.trial is not None]
+    # Two of a person's own and the best of the search, or more of one kind without the other.
+    order = [s for s in named if s.row.model_sha256 in works[:2]]
     chosen: dict[str, Subject] = {}
-    for subject in (*named[:2], *(s for s in ordered if s.row.trial is not None), *named[2:]):
+    for subject in (*order, *trials, *named):
         if len(chosen) < _MOST_MODELS:
             chosen.setdefault(subject.row.model_sha256, subject)
     return [_operator(n, s) for n, s in enumerate(chosen.values()) if s.cost and s.cost.by_op]
@@ -125,9 +131,9 @@ def _operators(material: Material) -> list[Operators]:
 
 def _operator(number: int, subject: Subject) -> Operators:
     assert subject.cost is not None
-    trial = "" if subject.row.trial is None else f"#{subject.row.trial} "
+    row = subject.row
     return Operators(
-        label=trial + shown(subject.row.label),
+        label=shown(row.label if row.trial is None else f"#{row.trial} {row.label}"),
         chart=_markup(operator_chart(f"operators{number}", subject.cost)) or Markup(),
         grid=_operator_grid(subject.cost),
         remarks=tuple(_remarks(subject.cost)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,14 +187,21 @@ def outcome_records(
     return found[:limit]
 
 
-def sessions(connection: Connection, limit: int) -> list[HistoryEntry]:
-    """One entry for each bench session, newest first."""
+def sessions(connection: Connection, limit: int, searched: Mapping[str, str]) -> list[HistoryEntry]:
+    """One entry for each bench session, newest first.
+
+    `searched` are the sessions of searches with the time label of their search: one that is not
+    older was made by the search and is no entry of its own, an older one was only made use of.
+    """
+    begun = func.min(ATTEMPT.c.created_at).label("begun")
     last = func.max(ATTEMPT.c.id)
-    newest = (
-        select(ATTEMPT.c.session).group_by(ATTEMPT.c.session).order_by(last.desc()).limit(limit)
-    )
-    names = list(connection.execute(newest).scalars())
-    return [_history(connection, name) for name in names]
+    query = select(ATTEMPT.c.session, begun).group_by(ATTEMPT.c.session).order_by(last.desc())
+    names = [
+        row.session
+        for row in connection.execute(query)
+        if row.session not in searched or row.begun < searched[row.session]
+    ]
+    return [_history(connection, name) for name in names[:limit]]
 
 
 def _history(connection: Connection, session: str) -> HistoryEntry:

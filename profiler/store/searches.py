@@ -158,6 +158,17 @@ def history(connection: Connection, limit: int) -> list[HistoryEntry]:
     return [_entry(row) for row in connection.execute(query)]
 
 
+def own_sessions(connection: Connection) -> dict[str, str]:
+    """Sessions that searches measured in, each with the time label of its search's beginning."""
+    second = select(FINALIST.c.session, SEARCH.c.created_at).join(SEARCH)
+    found = {row.session: row.created_at for row in connection.execute(second)}
+    first = select(TRIAL.c.record, SEARCH.c.created_at).join(SEARCH)
+    for row in connection.execute(first):
+        if session := json.loads(row.record).get("session"):
+            found[session] = row.created_at
+    return found
+
+
 def _entry(row: Row[Any]) -> HistoryEntry:
     search = _search(row)
     return HistoryEntry(

@@ -234,9 +234,11 @@ class Store:
             return attempts.outcome_records(connection, wanted, limit, complete)
 
     def history(self, limit: int = 20) -> list[HistoryEntry]:
-        """Bench sessions and searches, newest first."""
+        """Bench sessions and searches, newest first; what a search measured is inside its entry."""
         with self._read() as connection:
-            entries = attempts.sessions(connection, limit) + searches.history(connection, limit)
+            searched = searches.own_sessions(connection)
+            entries = attempts.sessions(connection, limit, searched)
+            entries += searches.history(connection, limit)
         return sorted(entries, key=lambda entry: entry.created_at, reverse=True)[:limit]
 
     # Searches

@@ -107,6 +107,6 @@ def _ms(row: Row) -> float:
 def _tip(row: Row) -> str:
     batch = "" if row.batch is None else f", batch {row.batch}"
     return (
-        f"{short(row.label, 80)}{batch}: {quantity('latency', row.median_ns)}, "
+        f"{short(row.name, 80)}{batch}: {quantity('latency', row.median_ns)}, "
         f"{quantity('macs', row.macs)} MACs"
     )

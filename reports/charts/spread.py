@@ -84,7 +84,9 @@ def _range(values: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
 
 def _name(subject: Subject) -> str:
     row = subject.row
-    name = f"#{row.trial}" if row.trial is not None else short(row.label, 24)
+    name = short(row.label, 24)
+    if row.trial is not None:
+        name = f"#{row.trial}{' again' if row.again else ''}"
     batch = f" ×{short(row.batch, 6)}" if row.batch not in (None, "1") else ""
     target = f"{short(row.runtime, 18)} {row.threads}t"
     return f"{name}{batch} · {target} · {quantity('latency', row.median_ns)}"

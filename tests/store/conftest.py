@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import os
 import pwd
 import shutil
@@ -12,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from profiler.store.store import Store, open_store
-
-_DATABASES = itertools.count()
 
 
 def _binaries() -> Path | None:
@@ -53,7 +50,7 @@ def postgresql_socket() -> Iterator[Path]:
             stdout=subprocess.DEVNULL,
         )
 
-    settings = f"-k {folder} -c listen_addresses='' -c fsync=off -c max_connections=20"
+    settings = f"-k {folder} -c listen_addresses='' -c fsync=off -c shared_buffers=8MB"
     try:
         run("initdb", "-A", "trust", "-U", "nasprof", "--no-sync", "-E", "UTF8")
         run("pg_ctl", "start", "-w", "-l", str(folder / "log"), "-o", settings)
@@ -65,12 +62,13 @@ def postgresql_socket() -> Iterator[Path]:
 
 @pytest.fixture
 def postgresql_url(postgresql_socket: Path) -> str:
+    """The one database of the server, emptied."""
     psycopg = pytest.importorskip("psycopg")
-    name = f"db{next(_DATABASES)}"
     place = f"host={postgresql_socket} user=nasprof dbname=postgres"
     with psycopg.connect(place, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return f"postgresql://nasprof@/{name}?host={postgresql_socket}"
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return f"postgresql://nasprof@/postgres?host={postgresql_socket}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

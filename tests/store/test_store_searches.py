@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from store_values import COST, ENVIRONMENT, INPUTS, SHA
+from store_values import COST, ENVIRONMENT, INPUTS, SHA, failure
 
 from profiler.core.choice import Candidate, Constraint
 from profiler.core.errors import InputError, StoreError
@@ -140,6 +140,25 @@ def test_history_names_searches_too(store: Store) -> None:
     assert (entry.kind, entry.name, entry.state) == ("search", SEARCH.name, "running")
     assert (entry.models, entry.measurements, entry.failures) == (2, 1, 1)
     assert entry.targets == ("onnxruntime-cpu",)
+
+
+def test_what_a_search_measured_is_no_entry_of_its_own(store: Store) -> None:
+    store.put_environment(ENVIRONMENT)
+    store.put_failure(failure("before"), 0)
+    store.create_search(replace(SEARCH, created_at="2000"))
+    store.put_trial(SEARCH.name, replace(DONE, session="during"))
+    store.put_finalist(SEARCH.name, FinalistRecord(0, "again", {}))
+    for session in ("during", "again", "apart"):
+        store.put_failure(failure(session), 0)
+    assert {entry.name for entry in store.history()} == {SEARCH.name, "before", "apart"}
+
+
+def test_a_session_that_a_search_only_used_stays_an_entry(store: Store) -> None:
+    store.put_environment(ENVIRONMENT)
+    store.put_failure(failure("before"), 0)
+    store.create_search(replace(SEARCH, created_at="9999"))
+    store.put_trial(SEARCH.name, replace(DONE, session="before"))
+    assert {entry.name for entry in store.history()} == {SEARCH.name, "before"}
 
 
 def test_one_process_drives_a_search_until_its_heart_stops(store: Store) -> None:
