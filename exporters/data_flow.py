@@ -42,6 +42,11 @@ class _Values(TorchDispatchMode):
         self.depending = {_storage(tensor) for tensor in inputs}
         self.reads: list[str] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # "Skip" imports the whole compiler at the first operator, which takes seconds.
+        return False
+
     def __torch_dispatch__(
         self,
         func: Any,

@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 
 _STANDARD = ("", "ai.onnx")
+_LARGEST_SHAPE_BYTES = 4096  # a constant above this is a weight, not a shape
 
 
 class GraphError(Exception):
@@ -34,16 +35,29 @@ def store(model: onnx.ModelProto, path: Path, large: bool) -> None:
 
     Raises: onnx's own errors when it is not valid.
     """
-    if not large:
-        model = onnx.shape_inference.infer_shapes(model, check_type=True, data_prop=True)
-        onnx.checker.check_model(model, full_check=True)
+    model = _with_shapes(model)
+    if large:
+        data = f"{path.name}.data"
+        onnx.save_model(model, path, save_as_external_data=True, location=data)
+    else:
         path.write_bytes(model.SerializeToString(deterministic=True))
-        return
-    onnx.save_model(
-        model, path, save_as_external_data=True, location=f"{path.name}.data", size_threshold=1024
+    onnx.checker.check_model(str(path))
+
+
+def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Infer the shapes of all values; weights are taken out meanwhile, as shapes need none."""
+    weights = {}
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) > _LARGEST_SHAPE_BYTES:
+            weights[tensor.name] = tensor.raw_data
+            tensor.ClearField("raw_data")
+    inferred = onnx.shape_inference.infer_shapes(
+        model, check_type=True, strict_mode=True, data_prop=True
     )
-    onnx.shape_inference.infer_shapes_path(str(path), check_type=True, data_prop=True)
-    onnx.checker.check_model(str(path), full_check=True)
+    for tensor in inferred.graph.initializer:
+        if tensor.name in weights:
+            tensor.raw_data = weights[tensor.name]
+    return inferred
 
 
 def tidy(model: onnx.ModelProto) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from exporters.batch_norm import calibrate
+from exporters.calibration import calibrate, redraw_zero_weights
 from exporters.data_flow import run_watched
 from exporters.network import (
     arrays,
@@ -72,7 +75,12 @@ def prepare(module: nn.Module, inputs: Sequence[TensorSpec], options: ExportOpti
     names = output_names(first, tuple(feeds[0]))
     expected = (arrays(first, names), *(_run(network, feed, names) for feed in feeds[1:]))
     if _constant(expected, len(sizes)):
-        notes.append("the outputs do not depend on the inputs, so the comparison proves little")
+        redrawn = redraw_zero_weights(network) if options.calibrate else 0
+        if redrawn:
+            notes.append(f"drew {redrawn} weights anew that were zero and hid the network")
+            expected = tuple(_run(network, feed, names) for feed in feeds)
+        else:
+            notes.append("the outputs do not depend on the inputs: the comparison proves little")
     trace_size = _DYNAMIC_TRACE_SIZE if options.dynamic_batch else options.batch
     request = Request(
         network=flattened(network, first),
@@ -98,6 +106,26 @@ def answers_twice_alike(job: Job) -> bool:
     """Whether the module gives the same outputs when it is asked again."""
     again = _run(job.request.network, job.feeds[0], job.request.output_names)
     return all(array.tobytes() == again[name].tobytes() for name, array in job.expected[0].items())
+
+
+def rounding_noise(job: Job) -> float:
+    """How far float32 alone moves the module's outputs, relative to their scale.
+
+    The difference to the same module in float64 on the same inputs; 0 where it has no such form.
+    """
+    names = job.request.output_names
+    worst = 0.0
+    try:
+        precise = copy.deepcopy(job.request.network).double()
+        for feed, want in zip(job.feeds, job.expected, strict=True):
+            wide = [t.double() if t.is_floating_point() else t for t in tensors(feed)]
+            for name, array in arrays(precise(*wide), names).items():
+                scale = float(np.abs(array).max(initial=0.0))
+                moved = float(np.abs(array - want[name]).max(initial=0.0))
+                worst = max(worst, moved / scale if scale else 0.0)
+    except Exception:  # noqa: BLE001 - a module may insist on float32
+        return 0.0
+    return worst if math.isfinite(worst) else 0.0
 
 
 def _first_run(network: nn.Module, feed: Feeds) -> tuple[Any, tuple[str, ...]]:

@@ -157,7 +157,7 @@ def export(
         seed=seed,
         exporter=exporter,
         tolerance=EXPORT_TOLERANCE,
-        calibrate=not subject.trained,
+        calibrate=not subject.trained and weights is None,
         force=force,
     )
     prepare = _network_work if subject.path is None else _model_work

@@ -55,7 +55,7 @@ class SpaceSource:
         genes = _genes(space, candidate)
         return Subject(
             text=f"{name}:{_text(space, genes)}",
-            inputs=inputs or (image(space.input_shape, dtype=space.input_dtype),),
+            inputs=inputs or (image(_shape(space, genes), dtype=space.input_dtype),),
             build=lambda seed: space.build(genes),
             source=_code(space),
         )
@@ -76,6 +76,11 @@ def _genes(space: _Space, candidate: str) -> tuple[int, ...]:
 def _text(space: _Space, genes: tuple[int, ...]) -> str:
     index_of = getattr(space, "index_of", None)
     return str(index_of(genes)) if index_of else space.describe(genes)
+
+
+def _shape(space: _Space, genes: tuple[int, ...]) -> tuple[int, ...]:
+    shape_of = getattr(space, "shape_of", None)  # where the genes choose the resolution too
+    return tuple(shape_of(genes)) if shape_of else space.input_shape
 
 
 def _code(space: _Space) -> str:

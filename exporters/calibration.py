@@ -1,4 +1,4 @@
-"""Statistics for BatchNorm layers that have never seen data."""
+"""What lets the comparison of an untrained network fail: statistics and weights that matter."""
 
 from __future__ import annotations
 
@@ -31,6 +31,18 @@ def calibrate(network: nn.Module, inputs: Callable[[int, int], Inputs], batch: i
         if _observe(network, fresh, inputs, size):
             break
     return len(fresh)
+
+
+def redraw_zero_weights(network: nn.Module) -> int:
+    """Draw weight matrices that are all zero anew; return how many there were.
+
+    For a network whose outputs do not depend on its inputs: some libraries start classifiers at
+    zero, and then every export of the network has the right outputs.
+    """
+    zero = [p for p in network.parameters() if p.ndim > 1 and p.numel() and not p.any()]
+    for parameter in zero:
+        parameter.data.normal_(0.0, 0.02)
+    return len(zero)
 
 
 def _is_fresh(layer: nn.Module) -> bool:
