@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from profiler.core.target import BenchPlan
 from profiler.store.records import SearchState
-from reports.gather import Material
-from reports.quantities import count_text, limit_text, listed, quantity, shown
+from reports.gather import Material, Subject
+from reports.quantities import count_text, limit_text, listed, quantity, short, shown
 from reports.search_view import SearchView, Standing
 
 
@@ -25,11 +25,12 @@ def summary_lines(material: Material) -> list[str]:
     shown_rows = [subject.row for subject in material.shown]
     models = len({row.model_sha256 for row in shown_rows})
     targets = sorted({row.target for row in shown_rows})
+    failed = count_text(len(material.failures), "attempt") if material.failures else ""
     lines = []
     if shown_rows:
         lines.append(
             f"{count_text(models, 'model')} measured on {listed(map(shown, targets))}; "
-            f"{count_text(len(material.failures), 'attempt')} failed."
+            f"{failed or 'no attempt'} failed."
         )
     else:
         lines.append("Nothing was measured yet.")
@@ -61,7 +62,7 @@ def search_lines(view: SearchView) -> list[str]:
     inside = len(view.standing(Standing.INSIDE))
     failed = len(view.standing(Standing.FAILED))
     went = (
-        f"The search {shown(record.name, 60)} tried {count_text(len(view.points), 'network')} of "
+        f"The search “{shown(record.name, 60)}” tried {count_text(len(view.points), 'network')} of "
         f"{shown(record.space, 60)} under {limits}: {inside} were inside, "
         f"{len(view.points) - inside - failed} outside, {failed} failed."
     )
@@ -109,6 +110,16 @@ def dropped_lines(view: SearchView) -> list[str]:
         )
         + ")."
         for front in view.dropped
+    ]
+
+
+def doubt_lines(subjects: Sequence[Subject]) -> list[str]:
+    """Why measurements are marked."""
+    return [
+        f"{short(s.row.name, 80)} on {shown(s.row.target, 80)} is {s.row.verdict}: "
+        f"{shown(s.row.reasons, 300)}."
+        for s in subjects
+        if s.row.verdict != "valid"
     ]
 
 

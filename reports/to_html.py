@@ -22,7 +22,8 @@ from reports.grids import Cell, Grid, failure_grid, measurement_grid, model_grid
 from reports.machines import environment_grid, environment_letters
 from reports.quantities import shown
 from reports.search_grids import front_grid, trial_grid
-from reports.sentences import dropped_lines, plan_lines, summary_lines, tiles
+from reports.search_view import Standing
+from reports.sentences import doubt_lines, dropped_lines, plan_lines, summary_lines, tiles
 
 GENERATOR = "nasprof"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -63,12 +64,14 @@ def to_html(material: Material, generated: str) -> str:
         tiles=tiles(material),
         search=material.search,
         search_name=shown(material.search.record.name) if material.search else "",
+        outside=bool(material.search and material.search.standing(Standing.OUTSIDE)),
         accuracy_chart=_markup(accuracy_chart(material.search) if material.search else None),
         front=front_grid(material.search, _labels(material)) if material.search else None,
         dropped=dropped_lines(material.search) if material.search else [],
         trials=trial_grid(material.search) if material.search else None,
         measurements=measurement_grid(subjects[:_MOST_LINES], letters),
         more_measurements=measurement_grid(subjects[_MOST_LINES:], letters),
+        doubts=doubt_lines(subjects),
         macs_chart=_markup(macs_chart(rows)),
         correlations=_correlations(material),
         spread_chart=_markup(spread_chart(spread)),

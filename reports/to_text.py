@@ -118,7 +118,7 @@ def history_table(entries: Sequence[HistoryEntry]) -> str:
     cells = [
         (entry.kind, short(entry.name, 40), entry.created_at[:16].replace("T", " "),
          str(entry.models), str(entry.measurements), str(entry.failures),
-         short(", ".join(entry.targets), 44), entry.state or "")
+         shown(", ".join(entry.targets), 60), entry.state or "")
         for entry in entries
     ]  # fmt: skip
     head = ("kind", "name", "begun (UTC)", "models", "measured", "failed", "targets", "state")

@@ -54,13 +54,19 @@ def _bars(axes: Any, title: str, shares: Sequence[float], colour: str) -> None:
     axes.set_title(f"{title} (%)", fontsize=9.5, loc="left")
     for line, share in enumerate(shares):
         axes.annotate(
-            f"{share:.1%}" if share >= 0.0005 else "0",
+            _percent(share),
             (100 * share, line),
             xytext=(4, 0),
             textcoords="offset points",
             va="center",
             fontsize=8.5,
         )
+
+
+def _percent(share: float) -> str:
+    if share == 0:
+        return "0"
+    return f"{share:.1%}" if share >= 0.0005 else "<0.1%"
 
 
 def _share(part: float, whole: float) -> float:
