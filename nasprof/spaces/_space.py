@@ -120,3 +120,11 @@ class Shaped(Protocol):
 
     def shape_of(self, genes: Genes) -> tuple[int, ...]:
         """The shape of one input of an architecture, without its batch dimension."""
+
+
+@runtime_checkable
+class Layered(Protocol):
+    """A space with published tables that hold costs of layers, to be added up."""
+
+    def layer_keys(self, genes: Genes) -> tuple[str, ...]:
+        """The key of each layer of an architecture, repeated where layers repeat."""

@@ -16,6 +16,10 @@ OPS = ("k3_e1", "k3_e1_g2", "k3_e3", "k3_e6", "k5_e1", "k5_e1_g2", "k5_e3", "k5_
 SKIP = OPS.index("skip")
 STAGES = (1, 4, 4, 4, 4, 4, 1)
 LAYERS = sum(STAGES)
+STEM = 16
+CHANNELS = (16, 24, 32, 64, 112, 184, 352)
+STRIDES = (1, 2, 2, 2, 1, 2, 1)
+LAST = 1984
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,10 @@ class FbNet:
             )
         return genes
 
+    def layer_keys(self, genes: Genes) -> tuple[str, ...]:
+        """The keys of the ImageNet network's layers in the table of HW-NAS-Bench."""
+        return _layer_keys(genes)
+
     def build(
         self, genes: Genes, *, classes: int = 1000, channels_in: int = 3, cifar: bool = False
     ) -> nn.Module:
@@ -78,6 +86,32 @@ class FbNet:
     def small(self, genes: Genes, *, classes: int, channels: int) -> nn.Module:
         """Make the network for small images."""
         return self.build(genes, classes=classes, channels_in=channels, cifar=True)
+
+
+def _layer_keys(genes: Genes) -> tuple[str, ...]:
+    size = 112
+    keys = [f"ConvNorm_H224_W224_Cin3_Cout{STEM}_kernel3_stride2_group1"]
+    channels, left = STEM, iter(genes)
+    for layers, out, first in zip(STAGES, CHANNELS, STRIDES, strict=True):
+        for place in range(layers):
+            stride = 1 if place else first
+            op = OPS[next(left)]
+            shape = f"H{size}_W{size}_Cin{channels}_Cout{out}"
+            if op == "skip":
+                keys.append(f"Skip_{shape}_stride{stride}")
+            else:
+                kernel, expand, *groups = (int(part[1:]) for part in op.split("_"))
+                keys.append(
+                    f"ConvBlock_{shape}_exp{expand}_kernel{kernel}_stride{stride}"
+                    f"_group{groups[0] if groups else 1}"
+                )
+            channels, size = out, size // stride
+    return (
+        *keys,
+        f"ConvNorm_H{size}_W{size}_Cin{channels}_Cout{LAST}_kernel1_stride1_group1",
+        f"AvgP_H{size}_W{size}_Cin{LAST}_Cout{LAST}_kernel{size}_stride1",
+        f"FC_Cin{LAST}_Cout1000",
+    )
 
 
 PLUGIN = FbNet()

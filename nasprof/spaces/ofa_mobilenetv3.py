@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nasprof.spaces._ofa_layers import Block, layer_keys
 from nasprof.spaces._space import Choice, Genes
 from profiler.core.errors import InputError
 
@@ -24,14 +25,6 @@ NAMES = (
 )
 CHOICES = ((KERNELS,) * SLOTS) + ((EXPANDS,) * SLOTS) + ((DEPTHS,) * STAGES) + (RESOLUTIONS,)
 _STAGE = re.compile(r"([357]{2,4})\.([346]{2,4})")
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Kernel size and expansion ratio of one block."""
-
-    kernel: int
-    expand: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +78,10 @@ class OfaMobileNetV3:
     def shape_of(self, genes: Genes) -> tuple[int, ...]:
         """The shape of one input, which a gene chooses."""
         return (3, self.resolution(genes), self.resolution(genes))
+
+    def layer_keys(self, genes: Genes) -> tuple[str, ...]:
+        """The keys of the network's layers in published latency tables."""
+        return layer_keys(self.stages(genes), self.width, self.resolution(genes))
 
     def describe(self, genes: Genes) -> str:
         """Write `r224-75.64-...`: resolution, then kernels and expansions of each stage."""

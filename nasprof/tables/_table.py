@@ -43,11 +43,16 @@ class Mending(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: `kind` is `number`, `text` or `list`; `unit` is None where the file names none."""
+    """A column: `kind` is `number`, `text` or `list`.
+
+    `unit`, `metric` (`latency`, `accuracy`) and `device` are None where the file does not say.
+    """
 
     name: str
     kind: str
-    unit: str | None
+    unit: str | None = None
+    metric: str | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class Table:
     @property
     def columns(self) -> tuple[Column, ...]:
         """All columns in file order."""
-        return tuple(_column(field) for field in self.data.schema)
+        return tuple(column_of(field) for field in self.data.schema)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,7 +93,7 @@ class Table:
             raise InputError(
                 f"{self.path} has no column {name!r}; its columns are: {', '.join(self.names)}"
             )
-        return _column(self.data.schema.field(name))
+        return column_of(self.data.schema.field(name))
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """The values of a numeric column; NaN where a value is missing.
@@ -195,8 +200,15 @@ class Table:
             ) from None
 
 
-def _column(field: pa.Field) -> Column:
+def column_of(field: pa.Field) -> Column:
+    """What an Arrow field says about its column."""
     numeric = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
-    kind = "number" if numeric else "list" if pa.types.is_list(field.type) else "text"
-    unit = (field.metadata or {}).get(b"unit")
-    return Column(field.name, kind, unit.decode() if unit else None)
+    kind = (
+        "number"
+        if numeric
+        else "list"
+        if pa.types.is_list(field.type) or pa.types.is_large_list(field.type)
+        else "text"
+    )
+    facts = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+    return Column(field.name, kind, facts.get("unit"), facts.get("metric"), facts.get("device"))

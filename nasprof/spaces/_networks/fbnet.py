@@ -5,11 +5,8 @@ from __future__ import annotations
 from torch import nn
 
 from nasprof.spaces._networks.mobile import BlockPlan, Classifier, InvertedResidual, conv_bn
-from nasprof.spaces.fbnet import STAGES
+from nasprof.spaces.fbnet import CHANNELS, LAST, STAGES, STEM, STRIDES
 
-STEM = 16
-CHANNELS = (16, 24, 32, 64, 112, 184, 352)
-STRIDES = (1, 2, 2, 2, 1, 2, 1)
 CIFAR_STRIDES = (1, 1, 2, 2, 1, 2, 1)
 
 
@@ -28,7 +25,7 @@ def network(ops: tuple[str, ...], classes: int, channels_in: int, cifar: bool) -
         for place in range(layers):
             features.append(_block(next(left), channels, out, stride if place == 0 else 1))
             channels = out
-    last = 1504 if cifar else 1984
+    last = 1504 if cifar else LAST
     features.append(conv_bn(channels, last, 1))
     return Classifier(features, nn.Linear(last, classes))
 
