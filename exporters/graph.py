@@ -39,6 +39,7 @@ def store(model: onnx.ModelProto, path: Path, large: bool) -> None:
     if large:
         data = f"{path.name}.data"
         onnx.save_model(model, path, save_as_external_data=True, location=data)
+        path.with_name(data).chmod(path.stat().st_mode)  # readable for the same people
     else:
         path.write_bytes(model.SerializeToString(deterministic=True))
     onnx.checker.check_model(str(path))

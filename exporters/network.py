@@ -25,7 +25,7 @@ def own_copy(module: nn.Module) -> nn.Module:
     computed = {
         id(value): value.detach().clone()
         for part in module.modules()
-        for value in vars(part).values()
+        for value in (*vars(part).values(), *part._buffers.values())
         if isinstance(value, torch.Tensor) and value.grad_fn is not None
     }
     try:
@@ -60,9 +60,10 @@ def output_names(outputs: Any, taken: Sequence[str]) -> tuple[str, ...]:
     if not leaves or not all(isinstance(leaf, torch.Tensor) for leaf in leaves):
         kinds = sorted({type(leaf).__name__ for leaf in leaves}) or ["nothing"]
         raise InputError(f"the module returns {', '.join(kinds)}; only tensors can be exported")
-    if isinstance(outputs, Mapping) and len(outputs) == len(leaves):
-        names = [str(key) for key in outputs]
-        return tuple(f"output_{name}" if name in taken else name for name in names)
+    if isinstance(outputs, Mapping):
+        named = {str(key): value for key, value in outputs.items() if value is not None}
+        if all(isinstance(value, torch.Tensor) for value in named.values()):
+            return tuple(f"output_{name}" if name in taken else name for name in named)
     if len(leaves) == 1:
         return ("output",)
     return tuple(f"output_{index}" for index in range(len(leaves)))

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -33,8 +34,6 @@ Reference: TypeAlias = "str | Path | Subject | nn.Module"
 """What `resolve` understands."""
 
 _SUBJECTS = "nasprof.subjects"
-# Raise this when the same subject and options give another file: older entries are then not found.
-_CACHE_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,8 +292,17 @@ def _tolerance(network: nn.Module) -> float:
 
 
 def _key(identity: tuple[object, ...], options: ExportOptions) -> str:
-    text = json.dumps([_CACHE_FORMAT, to_plain(identity), to_plain(options)], sort_keys=True)
+    text = json.dumps([_exporters_code(), to_plain(identity), to_plain(options)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _exporters_code() -> str:
+    """Hash the exporters' own code: what another version of it wrote is not found."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(cache.__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _own_version() -> str:
