@@ -80,7 +80,7 @@ def usable(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def _evict(folder: Path, keep: str, limit_bytes: int = _LIMIT_BYTES) -> None:
+def _evict(folder: Path, keep: str) -> None:
     """Remove what was not used for longest until the rest fits, and what a kill left behind."""
     # File times are wall-clock labels, so they are compared with the newest of their own kind.
     found, total = [], 0
@@ -98,7 +98,7 @@ def _evict(folder: Path, keep: str, limit_bytes: int = _LIMIT_BYTES) -> None:
     for used, size, place in sorted(found):
         staged = place.name.startswith(PREFIX)
         if (staged and now - used > _ABANDONED_S) or (
-            not staged and total > limit_bytes and place.name != keep and now - used > _IN_USE_S
+            not staged and total > _LIMIT_BYTES and place.name != keep and now - used > _IN_USE_S
         ):
             shutil.rmtree(place, ignore_errors=True)
             total -= size
