@@ -80,9 +80,8 @@ def test_the_longest_unused_goes_when_the_cache_is_full(
     abandoned = staged(tmp_path, 9)
     os.utime(abandoned, (1e9, 1e9))
     new = staged(tmp_path, 3)
-    monkeypatch.setattr(
-        cache, "_LIMIT_BYTES", 2 * sum(f.stat().st_size for f in new.iterdir()) + 400
-    )
+    entry_bytes = sum(file.stat().st_size for file in old.path.parent.iterdir())
+    monkeypatch.setattr(cache, "_LIMIT_BYTES", 2 * entry_bytes + entry_bytes // 2)
     cache.add(tmp_path, "c", new, {})
     left = {place.name for place in tmp_path.iterdir()}
     assert "c" in left
