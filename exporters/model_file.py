@@ -16,9 +16,9 @@ from pathlib import Path
 
 from exporters.external_data import Extent, extents, open_external, unsafe
 from exporters.onnx_parse import Parser
-from exporters.onnx_tensors import all_tensors, dims_fault, size_fault, type_dims
+from exporters.onnx_tensors import dims_fault, size_fault, type_dims
 from exporters.onnx_types import DTYPES, Structure, TypeInfo, ValueInfo
-from exporters.onnx_wire import WireError, skeleton
+from exporters.onnx_wire import File, WireError
 from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind
 from profiler.core.tensor import TensorSpec
@@ -87,7 +87,7 @@ def open_model(path: Path, need_weights: bool = True) -> ModelFile:
         stamps = [_stamp("", descriptor)]
     finally:
         os.close(descriptor)
-    ranges = extents(path, all_tensors(model))
+    ranges = extents(path, model.tensors)
     external = _hash_external(path, ranges, digest, stamps)
     if need_weights:
         _refuse_missing(path, external)
@@ -145,12 +145,12 @@ def _checked(path: Path, descriptor: int, size: int) -> Structure:
     if size == 0:
         raise invalid(path, "it is empty")
     try:
-        model = Parser(*skeleton(descriptor, size)).model()
+        model = Parser(File(descriptor, size)).model()
     except (WireError, IndexError, struct.error, UnicodeDecodeError, RecursionError) as error:
         reason = str(error) if isinstance(error, WireError) else "it ends or breaks off too early"
         raise invalid(path, f"it is damaged or of another format ({reason})") from error
     _check_header(path, model)
-    for tensor in all_tensors(model):
+    for tensor in model.tensors:
         if fault := size_fault(tensor):
             raise invalid(path, f"constant {printable(tensor.name)!r} {fault}")
     for value in (*model.graph.inputs, *model.graph.outputs):

@@ -1,4 +1,4 @@
-"""From the bytes of a model without weights to its structure.
+"""From the bytes of a model to its structure, without the weights.
 
 Source: field numbers of onnx.proto.
 """
@@ -6,7 +6,7 @@ Source: field numbers of onnx.proto.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from exporters.onnx_types import (
@@ -17,6 +17,7 @@ from exporters.onnx_types import (
     Node,
     Payload,
     Reference,
+    Span,
     SparseTensor,
     Structure,
     Tensor,
@@ -28,26 +29,52 @@ from exporters.onnx_wire import (
     DEPTH_LIMIT,
     FIXED32,
     FIXED64,
+    KEPT_BYTES,
     VARINT,
+    File,
+    Skeletons,
     WireError,
     fields,
     signed,
     varint,
 )
 
-# Attribute blocks up to this size are compared with those seen before instead of read again.
+# Attributes up to this size are compared with those seen before instead of read again.
 _CACHED_BYTES = 512
 _EXTERNAL = 1
 
 
-class Parser:
-    """Reads the messages of one model; equal attribute blocks are read once."""
+class _Parts:
+    """A graph whose fields are being read."""
 
-    def __init__(self, data: bytes, payloads: Mapping[int, Payload]) -> None:
-        self._data = data
-        self._payloads = payloads
-        self._attributes: dict[bytes, Mapping[str, Attribute]] = {b"": {}}
+    def __init__(self) -> None:
+        self.name = ""
+        self.nodes: list[Node] = []
+        self.initializers: list[Tensor] = []
+        self.sparse: list[SparseTensor] = []
+        self.inputs: list[ValueInfo] = []
+        self.outputs: list[ValueInfo] = []
+        self.value_info: list[Span] = []
+
+    def graph(self) -> Graph:
+        """The graph that was read."""
+        return Graph(
+            self.name, tuple(self.nodes), tuple(self.initializers), tuple(self.sparse),
+            tuple(self.inputs), tuple(self.outputs), tuple(self.value_info),
+        )  # fmt: skip
+
+
+class Parser:
+    """Reads the messages of one model; equal attributes, and equal lists of them, are read once."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._skeletons = Skeletons(file)
+        self._payloads: Mapping[int, Payload] = {}
+        self._blocks: dict[bytes, Mapping[str, Attribute]] = {b"": {}}
+        self._attributes: dict[bytes, tuple[str, Attribute]] = {}
         self._depth = 0
+        self._found: list[Tensor] = []
 
     def model(self) -> Structure:
         """Read the whole model.
@@ -60,63 +87,102 @@ class Parser:
         functions: list[Function] = []
         training: list[Graph] = []
         metadata: list[tuple[str, str]] = []
-        for number, wire, start, end in fields(self._data, 0, len(self._data)):
+        for number, wire, start, end in self._top(0, self._file.size):
+            if number == 7 and wire == BYTES:
+                if graph is not None:
+                    raise WireError("two graphs")
+                graph = self._main(start, end)
+                continue
+            data, begin, stop = self._message(_MODEL_KINDS.get(number, ""), start, end)
             if number == 1 and wire == VARINT:
-                ir_version = signed(start)
+                ir_version = signed(varint(data, begin)[0])
             elif wire != BYTES:
                 continue
             elif number == 2:
-                producer = self._text(start, end)
-            elif number == 7:
-                if graph is not None:
-                    raise WireError("two graphs")
-                graph = self._graph(start, end)
+                producer = data[begin:stop].decode()
             elif number == 8:
-                opsets.append(self._opset(start, end))
+                opsets.append(_opset(data, begin, stop))
             elif number == 14:
-                metadata.append(self._pair(start, end))
+                metadata.append(pair(data, begin, stop))
             elif number == 20:
-                training += self._training(start, end)
+                training += self._training(data, begin, stop)
             elif number == 25:
-                functions.append(self._function(start, end))
+                functions.append(self._function(data, begin, stop))
         if graph is None:
             raise WireError("no graph")
         return Structure(
             ir_version, tuple(opsets), producer, graph, tuple(functions), tuple(training),
-            tuple(metadata), self._data,
+            tuple(metadata), tuple(self._found),
         )  # fmt: skip
 
-    def _graph(self, start: int, end: int) -> Graph:
+    def _top(self, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+        """Walk the fields of a message that may be as large as the file."""
+        head = self._file.head
+        while start < end:
+            tag, begin, start = head(start)
+            if start > end:
+                raise WireError("a field that is longer than its message")
+            yield tag >> 3, tag & 7, begin, start
+
+    def _message(self, kind: str, start: int, end: int) -> tuple[bytes, int, int]:
+        """The bytes of a message, without its weights where it is large and may hold some."""
+        if end - start <= KEPT_BYTES or not kind:
+            self._payloads = {}
+            self._skeletons.keep(end - start)
+            data, begin = self._file.span(start, end)
+            return data, begin, begin + end - start
+        data, self._payloads = self._skeletons.copy(kind, start, end)
+        return data, 0, len(data)
+
+    def _main(self, start: int, end: int) -> Graph:
+        parts = _Parts()
         self._descend()
-        name = ""
-        nodes: list[Node] = []
-        initializers: list[Tensor] = []
-        sparse: list[SparseTensor] = []
-        inputs: list[ValueInfo] = []
-        outputs: list[ValueInfo] = []
-        value_info: list[tuple[int, int]] = []
-        for number, wire, begin, stop in fields(self._data, start, end):
-            if wire != BYTES:
-                continue
-            if number == 1:
-                nodes.append(self._node(begin, stop))
-            elif number == 5:
-                initializers.append(self._tensor(begin, stop))
-            elif number == 13:
-                value_info.append((begin, stop))
-            elif number == 11:
-                inputs.append(value(self._data, begin, stop))
-            elif number == 12:
-                outputs.append(value(self._data, begin, stop))
-            elif number == 2:
-                name = self._text(begin, stop)
-            elif number == 15:
-                sparse.append(self._sparse(begin, stop))
+        before = start
+        run: int | None = None
+        for number, wire, first, last in self._top(start, end):
+            if number == 13:
+                # Hundreds of them follow each other, and few are ever asked for.
+                run = before if run is None else run
+            else:
+                if run is not None:
+                    parts.value_info.append(self._fields(run, before))
+                    run = None
+                if wire == BYTES:
+                    data, begin, stop = self._message(_GRAPH_KINDS.get(number, ""), first, last)
+                    self._add(parts, number, data, begin, stop)
+            before = last
+        if run is not None:
+            parts.value_info.append(self._fields(run, before))
         self._depth -= 1
-        return Graph(
-            name, tuple(nodes), tuple(initializers), tuple(sparse), tuple(inputs), tuple(outputs),
-            tuple(value_info),
-        )  # fmt: skip
+        return parts.graph()
+
+    def _fields(self, start: int, end: int) -> Span:
+        self._skeletons.keep(end - start)
+        return Span(self._file.read(start, end), 0, end - start)
+
+    def _graph(self, data: bytes, start: int, end: int) -> Graph:
+        parts = _Parts()
+        parts.value_info.append(Span(data, start, end))
+        self._descend()
+        for number, wire, begin, stop in fields(data, start, end):
+            if wire == BYTES:
+                self._add(parts, number, data, begin, stop)
+        self._depth -= 1
+        return parts.graph()
+
+    def _add(self, parts: _Parts, number: int, data: bytes, start: int, end: int) -> None:
+        if number == 1:
+            parts.nodes.append(self._node(data, start, end))
+        elif number == 5:
+            parts.initializers.append(self._tensor(data, start, end))
+        elif number == 11:
+            parts.inputs.append(value(data, start, end))
+        elif number == 12:
+            parts.outputs.append(value(data, start, end))
+        elif number == 2:
+            parts.name = data[start:end].decode()
+        elif number == 15:
+            parts.sparse.append(self._sparse(data, start, end))
 
     def _descend(self) -> None:
         # A graph in a graph is three messages deeper: node, attribute, graph.
@@ -124,13 +190,14 @@ class Parser:
         if self._depth * 3 > DEPTH_LIMIT:
             raise WireError(f"more than {DEPTH_LIMIT} messages inside each other")
 
-    def _node(self, start: int, end: int) -> Node:  # noqa: C901, PLR0912 - one branch a field
+    def _node(  # noqa: C901, PLR0912 - one branch a field
+        self, data: bytes, start: int, end: int
+    ) -> Node:
         # Written out rather than with fields(): this loop is most of the time of a small model.
-        data = self._data
         inputs: list[str] = []
         outputs: list[str] = []
         blocks: list[tuple[int, int]] = []
-        metadata: list[tuple[int, int]] = []
+        metadata: Span | None = None
         name = op_type = domain = overload = ""
         position = start
         while position < end:
@@ -138,73 +205,86 @@ class Parser:
             if tag > 0x7F or tag & 7 != BYTES:
                 position = _skip(data, position, end)
                 continue
-            begin = position + 2
             length = data[position + 1]
+            begin = position + 2
             if length > 0x7F:
-                length, begin = varint(data, position + 1)
+                if data[begin] > 0x7F:
+                    length, begin = varint(data, position + 1)
+                else:
+                    length += (data[begin] - 1) << 7
+                    begin += 1
             stop = begin + length
             if stop > end:
                 raise WireError("a field that is longer than its message")
             if tag == 0x0A:
-                inputs.append(str(data[begin:stop], "utf-8"))
+                inputs.append(data[begin:stop].decode())
             elif tag == 0x2A:
                 if blocks and blocks[-1][1] == position:
                     blocks[-1] = (blocks[-1][0], stop)
                 else:
                     blocks.append((position, stop))
             elif tag == 0x4A:
-                metadata.append((begin, stop))
+                metadata = Span(data, metadata.start if metadata else position, end)
+                stop = _behind_metadata(data, stop, end)
             elif tag == 0x12:
-                outputs.append(str(data[begin:stop], "utf-8"))
+                outputs.append(data[begin:stop].decode())
             elif tag == 0x22:
-                op_type = str(data[begin:stop], "utf-8")
+                op_type = data[begin:stop].decode()
             elif tag == 0x1A:
-                name = str(data[begin:stop], "utf-8")
+                name = data[begin:stop].decode()
             elif tag == 0x3A:
-                domain = str(data[begin:stop], "utf-8")
+                domain = data[begin:stop].decode()
             elif tag == 0x42:
-                overload = str(data[begin:stop], "utf-8")
+                overload = data[begin:stop].decode()
             position = stop
         if position != end:
             raise WireError("a field that is longer than its message")
-        key, attributes = self._attribute_block(blocks)
+        key, attributes = self._attribute_block(data, blocks)
         if domain == "ai.onnx":
             domain = ""
         return Node(
             op_type, domain, overload, name, tuple(inputs), tuple(outputs), attributes, key,
-            tuple(metadata),
+            metadata,
         )  # fmt: skip
 
     def _attribute_block(
-        self, blocks: list[tuple[int, int]]
+        self, data: bytes, blocks: list[tuple[int, int]]
     ) -> tuple[bytes, Mapping[str, Attribute]]:
-        key = b"".join([self._data[start:end] for start, end in blocks])
-        known = self._attributes.get(key)
+        key = b"".join([data[start:end] for start, end in blocks])
+        known = self._blocks.get(key)
         if known is not None:
             return key, known
         read = {}
         for start, end in blocks:
-            for _, _, begin, stop in fields(self._data, start, end):
-                name, attribute = self._attribute(begin, stop)
+            for _, _, begin, stop in fields(data, start, end):
+                name, attribute = self._seen_attribute(data, begin, stop)
                 read[name] = attribute
         if len(key) <= _CACHED_BYTES:
-            self._attributes[key] = read
+            self._blocks[key] = read
         return key, read
 
-    def _attribute(self, start: int, end: int) -> tuple[str, Attribute]:
+    def _seen_attribute(self, data: bytes, start: int, end: int) -> tuple[str, Attribute]:
+        if end - start > _CACHED_BYTES:
+            return self._attribute(data, start, end)
+        key = data[start:end]
+        if (known := self._attributes.get(key)) is None:
+            known = self._attributes[key] = self._attribute(data, start, end)
+        return known
+
+    def _attribute(self, data: bytes, start: int, end: int) -> tuple[str, Attribute]:
         name = reference = ""
         kind = None
         found: dict[int, list[Any]] = {}
-        for number, wire, begin, stop in fields(self._data, start, end):
+        for number, wire, begin, stop in fields(data, start, end):
             if number == 1 and wire == BYTES:
-                name = self._text(begin, stop)
+                name = data[begin:stop].decode()
             elif number == 21 and wire == BYTES:
-                reference = self._text(begin, stop)
+                reference = data[begin:stop].decode()
             elif number == 20 and wire == VARINT:
                 kind = begin
             elif number in _ATTRIBUTE_FIELDS:
                 found.setdefault(number, []).extend(
-                    _ATTRIBUTE_FIELDS[number](self, wire, begin, stop)
+                    _ATTRIBUTE_FIELDS[number](self, data, wire, begin, stop)
                 )
         if reference:
             return name, Reference(reference)
@@ -214,142 +294,156 @@ class Parser:
             return name, items[-1] if items else _SINGLE_FIELDS[number]
         return name, tuple(items)
 
-    def _integers(self, wire: int, start: int, end: int) -> list[int]:
+    def _integers(self, data: bytes, wire: int, start: int, end: int) -> list[int]:
         if wire == VARINT:
             return [signed(start)]
         numbers = []
         while start < end:
-            number, start = varint(self._data, start)
+            number, start = varint(data, start)
             numbers.append(signed(number))
         return numbers
 
-    def _floats(self, wire: int, start: int, end: int) -> list[float]:
-        return list(self._packed("f", 4, wire, start, end))
+    def _floats(self, data: bytes, wire: int, start: int, end: int) -> list[float]:
+        return list(self._packed(data, "f", 4, wire, start, end))
 
-    def _packed(self, code: str, size: int, wire: int, start: int, end: int) -> tuple[float, ...]:
+    def _packed(
+        self, data: bytes, code: str, size: int, wire: int, start: int, end: int
+    ) -> tuple[float, ...]:
         if wire not in (BYTES, FIXED32 if size == 4 else FIXED64):
             raise WireError(f"wire type {wire} for a float")
         if (end - start) % size:
             raise WireError("floats cut in the middle")
-        return struct.unpack_from(f"<{(end - start) // size}{code}", self._data, start)
+        return struct.unpack_from(f"<{(end - start) // size}{code}", data, start)
 
-    def _strings(self, wire: int, start: int, end: int) -> list[str]:
-        return [str(self._data[start:end], "utf-8", "replace")] if wire == BYTES else []
+    def _strings(self, data: bytes, wire: int, start: int, end: int) -> list[str]:
+        return [str(data[start:end], "utf-8", "replace")] if wire == BYTES else []
 
-    def _tensors(self, wire: int, start: int, end: int) -> list[Tensor]:
-        return [self._tensor(start, end)] if wire == BYTES else []
+    def _tensors(self, data: bytes, wire: int, start: int, end: int) -> list[Tensor]:
+        return [self._tensor(data, start, end)] if wire == BYTES else []
 
-    def _graphs(self, wire: int, start: int, end: int) -> list[Graph]:
-        return [self._graph(start, end)] if wire == BYTES else []
+    def _graphs(self, data: bytes, wire: int, start: int, end: int) -> list[Graph]:
+        return [self._graph(data, start, end)] if wire == BYTES else []
 
-    def _sparses(self, wire: int, start: int, end: int) -> list[SparseTensor]:
-        return [self._sparse(start, end)] if wire == BYTES else []
+    def _sparses(self, data: bytes, wire: int, start: int, end: int) -> list[SparseTensor]:
+        return [self._sparse(data, start, end)] if wire == BYTES else []
 
-    def _types(self, wire: int, start: int, end: int) -> list[TypeInfo | None]:
-        return [type_info(self._data, start, end)] if wire == BYTES else []
+    def _types(self, data: bytes, wire: int, start: int, end: int) -> list[TypeInfo | None]:
+        return [type_info(data, start, end)] if wire == BYTES else []
 
-    def _tensor(self, start: int, end: int) -> Tensor:
+    def _tensor(self, data: bytes, start: int, end: int) -> Tensor:
         dims: list[int] = []
         name, dtype, location = "", 0, 0
         raw: bytes | None = None
         payload: Payload | None = None
         numbers: list[int | float | bytes] = []
         external: list[tuple[str, str]] = []
-        for number, wire, begin, stop in fields(self._data, start, end):
+        for number, wire, begin, stop in fields(data, start, end):
             if number == 1:
-                dims += self._integers(wire, begin, stop)
+                dims += self._integers(data, wire, begin, stop)
             elif number == 2 and wire == VARINT:
                 dtype = begin
             elif number == 8 and wire == BYTES:
-                name = self._text(begin, stop)
+                name = data[begin:stop].decode()
             elif number in (4, 5, 6, 7, 9, 10, 11):
                 if begin == stop and wire == BYTES and begin in self._payloads:
                     payload = self._payloads[begin]
                 elif number == 9:
-                    raw = self._data[begin:stop]
+                    raw = data[begin:stop]
                 else:
-                    numbers += self._numbers(number, wire, begin, stop)
+                    numbers += self._numbers(data, number, wire, begin, stop)
             elif number == 13 and wire == BYTES:
-                external.append(self._pair(begin, stop))
+                external.append(pair(data, begin, stop))
             elif number == 14 and wire == VARINT:
                 location = begin
         outside = tuple(external) if external or location == _EXTERNAL else None
         values = tuple(numbers) if numbers else None
-        return Tensor(name, dtype, tuple(dims), raw, values, outside, payload)
+        tensor = Tensor(name, dtype, tuple(dims), raw, values, outside, payload)
+        self._found.append(tensor)
+        return tensor
 
-    def _numbers(self, number: int, wire: int, start: int, end: int) -> list[int | float | bytes]:
+    def _numbers(
+        self, data: bytes, number: int, wire: int, start: int, end: int
+    ) -> list[int | float | bytes]:
         if number == 4:
-            return list(self._packed("f", 4, wire, start, end))
+            return list(self._packed(data, "f", 4, wire, start, end))
         if number == 10:
-            return list(self._packed("d", 8, wire, start, end))
+            return list(self._packed(data, "d", 8, wire, start, end))
         if number == 6:
-            return [self._data[start:end]]
-        return list(self._integers(wire, start, end))
+            return [data[start:end]]
+        return list(self._integers(data, wire, start, end))
 
-    def _sparse(self, start: int, end: int) -> SparseTensor:
+    def _sparse(self, data: bytes, start: int, end: int) -> SparseTensor:
         values: Tensor | None = None
         indices: Tensor | None = None
         dims: list[int] = []
-        for number, wire, begin, stop in fields(self._data, start, end):
+        for number, wire, begin, stop in fields(data, start, end):
             if number == 3:
-                dims += self._integers(wire, begin, stop)
+                dims += self._integers(data, wire, begin, stop)
             elif number == 1 and wire == BYTES:
-                values = self._tensor(begin, stop)
+                values = self._tensor(data, begin, stop)
             elif number == 2 and wire == BYTES:
-                indices = self._tensor(begin, stop)
+                indices = self._tensor(data, begin, stop)
         if values is None:
             raise WireError("a sparse constant without values")
         return SparseTensor(values, indices, tuple(dims))
 
-    def _function(self, start: int, end: int) -> Function:
+    def _function(self, data: bytes, start: int, end: int) -> Function:
         texts: dict[int, str] = {}
         inputs: list[str] = []
         outputs: list[str] = []
         defaults: dict[str, Attribute] = {}
         nodes: list[Node] = []
         opsets: list[tuple[str, int]] = []
-        for number, wire, begin, stop in fields(self._data, start, end):
+        for number, wire, begin, stop in fields(data, start, end):
             if wire != BYTES:
                 continue
             if number in (1, 10, 13):
-                texts[number] = self._text(begin, stop)
+                texts[number] = data[begin:stop].decode()
             elif number == 4:
-                inputs.append(self._text(begin, stop))
+                inputs.append(data[begin:stop].decode())
             elif number == 5:
-                outputs.append(self._text(begin, stop))
+                outputs.append(data[begin:stop].decode())
             elif number == 7:
-                nodes.append(self._node(begin, stop))
+                nodes.append(self._node(data, begin, stop))
             elif number == 9:
-                opsets.append(self._opset(begin, stop))
+                opsets.append(_opset(data, begin, stop))
             elif number == 11:
-                name, attribute = self._attribute(begin, stop)
+                name, attribute = self._attribute(data, begin, stop)
                 defaults[name] = attribute
         return Function(
             texts.get(10, ""), texts.get(1, ""), texts.get(13, ""), tuple(inputs), tuple(outputs),
             defaults, tuple(nodes), tuple(opsets),
         )  # fmt: skip
 
-    def _training(self, start: int, end: int) -> list[Graph]:
+    def _training(self, data: bytes, start: int, end: int) -> list[Graph]:
         return [
-            self._graph(begin, stop)
-            for number, wire, begin, stop in fields(self._data, start, end)
+            self._graph(data, begin, stop)
+            for number, wire, begin, stop in fields(data, start, end)
             if number in (1, 2) and wire == BYTES
         ]
 
-    def _opset(self, start: int, end: int) -> tuple[str, int]:
-        domain, version = "", 0
-        for number, wire, begin, stop in fields(self._data, start, end):
-            if number == 1 and wire == BYTES:
-                domain = self._text(begin, stop)
-            elif number == 2 and wire == VARINT:
-                version = signed(begin)
-        return "" if domain == "ai.onnx" else domain, version
 
-    def _pair(self, start: int, end: int) -> tuple[str, str]:
-        return pair(self._data, start, end)
+def _opset(data: bytes, start: int, end: int) -> tuple[str, int]:
+    domain, version = "", 0
+    for number, wire, begin, stop in fields(data, start, end):
+        if number == 1 and wire == BYTES:
+            domain = data[begin:stop].decode()
+        elif number == 2 and wire == VARINT:
+            version = signed(begin)
+    return "" if domain == "ai.onnx" else domain, version
 
-    def _text(self, start: int, end: int) -> str:
-        return str(self._data[start:end], "utf-8")
+
+def _behind_metadata(data: bytes, position: int, end: int) -> int:
+    """Go on behind a run of metadata entries, of which torch writes ten a node."""
+    while position < end and data[position] == 0x4A:
+        length = data[position + 1]
+        position += 2
+        if length > 0x7F:
+            length, position = varint(data, position - 1)
+        position += length
+        if position > end:
+            raise WireError("a field that is longer than its message")
+    return position
 
 
 def pair(data: bytes, start: int, end: int) -> tuple[str, str]:
@@ -357,9 +451,9 @@ def pair(data: bytes, start: int, end: int) -> tuple[str, str]:
     key = text = ""
     for number, wire, begin, stop in fields(data, start, end):
         if wire == BYTES and number == 1:
-            key = str(data[begin:stop], "utf-8")
+            key = data[begin:stop].decode()
         elif wire == BYTES and number == 2:
-            text = str(data[begin:stop], "utf-8")
+            text = data[begin:stop].decode()
     return key, text
 
 
@@ -368,7 +462,7 @@ def value(data: bytes, start: int, end: int) -> ValueInfo:
     name, found = "", None
     for number, wire, begin, stop in fields(data, start, end):
         if wire == BYTES and number == 1:
-            name = str(data[begin:stop], "utf-8")
+            name = data[begin:stop].decode()
         elif wire == BYTES and number == 2:
             found = type_info(data, begin, stop)
     return ValueInfo(name, found)
@@ -422,7 +516,7 @@ def _dimension(data: bytes, start: int, end: int) -> Dim:
         if number == 1 and wire == VARINT:
             return signed(begin)
         if number == 2 and wire == BYTES:
-            return str(data[begin:stop], "utf-8") or None
+            return data[begin:stop].decode() or None
     return None
 
 
@@ -440,7 +534,9 @@ def _skip(data: bytes, position: int, end: int) -> int:
     raise WireError(f"wire type {tag & 7}")
 
 
-_ATTRIBUTE_FIELDS: Mapping[int, Callable[[Parser, int, int, int], list[Any]]] = {
+_MODEL_KINDS = {20: "training", 25: "function"}
+_GRAPH_KINDS = {1: "node", 5: "tensor", 15: "sparse"}
+_ATTRIBUTE_FIELDS: Mapping[int, Callable[[Parser, bytes, int, int, int], list[Any]]] = {
     2: Parser._floats, 3: Parser._integers, 4: Parser._strings, 5: Parser._tensors,
     6: Parser._graphs, 7: Parser._floats, 8: Parser._integers, 9: Parser._strings,
     10: Parser._tensors, 11: Parser._graphs, 14: Parser._types, 15: Parser._types,

@@ -1,65 +1,14 @@
-"""Every constant of a model, wherever it hides, and whether its size is what it claims."""
+"""Whether the sizes that a model declares are what they claim to be."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 
-from exporters.onnx_types import (
-    DTYPES,
-    STRING,
-    Attribute,
-    Graph,
-    Node,
-    SparseTensor,
-    Structure,
-    Tensor,
-    TypeInfo,
-)
+from exporters.onnx_types import DTYPES, STRING, Tensor, TypeInfo
 
 _MOST_ELEMENTS = 2**63 - 1
 # TensorProto.float_data, raw_data and double_data take as many bytes as their elements.
 _FIXED_SIZE_FIELDS = frozenset({4, 9, 10})
-
-
-def all_tensors(model: Structure) -> Iterator[Tensor]:
-    """Walk every tensor: initializers, sparse ones, attributes, subgraphs, functions, training."""
-    for graph in (model.graph, *model.training):
-        yield from _in_graph(graph)
-    for function in model.functions:
-        yield from _in_attributes(function.defaults)
-        yield from _in_nodes(function.nodes)
-
-
-def _in_graph(graph: Graph) -> Iterator[Tensor]:
-    yield from graph.initializers
-    for sparse in graph.sparse:
-        yield from _in_sparse(sparse)
-    yield from _in_nodes(graph.nodes)
-
-
-def _in_nodes(nodes: Iterable[Node]) -> Iterator[Tensor]:
-    for node in nodes:
-        if node.attributes:
-            yield from _in_attributes(node.attributes)
-
-
-def _in_attributes(attributes: Mapping[str, Attribute]) -> Iterator[Tensor]:
-    for attribute in attributes.values():
-        # Named tuples are tuples too, so a list of tensors is told apart by its first item.
-        items = attribute if type(attribute) is tuple else (attribute,)
-        for item in items:
-            if isinstance(item, Tensor):
-                yield item
-            elif isinstance(item, Graph):
-                yield from _in_graph(item)
-            elif isinstance(item, SparseTensor):
-                yield from _in_sparse(item)
-
-
-def _in_sparse(sparse: SparseTensor) -> Iterator[Tensor]:
-    yield sparse.values
-    if sparse.indices is not None:
-        yield sparse.indices
 
 
 def size_fault(tensor: Tensor) -> str | None:

@@ -24,6 +24,14 @@ STRING = 8
 Dim: TypeAlias = int | str | None
 
 
+class Span(NamedTuple):
+    """A message that was not read further: it lies between two places of `data`."""
+
+    data: bytes
+    start: int
+    end: int
+
+
 class Payload(NamedTuple):
     """Where the bytes of a tensor lie in the model file when they were not read.
 
@@ -91,7 +99,10 @@ class Reference(NamedTuple):
 
 
 class Node(NamedTuple):
-    """One operator call; `key` is equal for nodes with the same attributes and cheap to hash."""
+    """One operator call; `key` is equal for nodes with the same attributes and cheap to hash.
+
+    `metadata` holds the metadata entries; they are looked at when asked for.
+    """
 
     op_type: str
     domain: str
@@ -101,11 +112,14 @@ class Node(NamedTuple):
     outputs: tuple[str, ...]
     attributes: Mapping[str, Attribute]
     key: bytes
-    metadata: tuple[tuple[int, int], ...]
+    metadata: Span | None
 
 
 class Graph(NamedTuple):
-    """Nodes in the order of execution, constants, and what goes in and out."""
+    """Nodes in the order of execution, constants, and what goes in and out.
+
+    `value_info` are runs of fields of the GraphProto, in which number 13 declares types.
+    """
 
     name: str
     nodes: tuple[Node, ...]
@@ -113,7 +127,7 @@ class Graph(NamedTuple):
     sparse: tuple[SparseTensor, ...]
     inputs: tuple[ValueInfo, ...]
     outputs: tuple[ValueInfo, ...]
-    value_info: tuple[tuple[int, int], ...]
+    value_info: tuple[Span, ...]
 
 
 class Function(NamedTuple):
@@ -130,7 +144,11 @@ class Function(NamedTuple):
 
 
 class Structure(NamedTuple):
-    """A whole model without its weights; `data` is what `value_info` and `metadata` point into."""
+    """A whole model without its weights.
+
+    `tensors` is every TensorProto of the file wherever it stands: initializers, sparse ones,
+    attributes, subgraphs, functions, training graphs; those of equal attributes once.
+    """
 
     ir_version: int
     opsets: tuple[tuple[str, int], ...]
@@ -139,7 +157,7 @@ class Structure(NamedTuple):
     functions: tuple[Function, ...]
     training: tuple[Graph, ...]
     metadata: tuple[tuple[str, str], ...]
-    data: bytes
+    tensors: tuple[Tensor, ...]
 
 
 Attribute: TypeAlias = (

@@ -18,7 +18,7 @@ KEPT_BYTES = 16 * 1024
 STRUCTURE_LIMIT_BYTES = 512 * 2**20
 # The parser of protobuf itself stops at 100 messages inside each other.
 DEPTH_LIMIT = 100
-_WINDOW_BYTES = 32 * 1024
+_SMALLEST_WINDOW_BYTES, _WINDOW_BYTES = 8 * 1024, 256 * 1024
 _LONGEST_HEAD = 20
 
 
@@ -34,7 +34,6 @@ class _Kind(NamedTuple):
 
 
 _KINDS = {
-    "model": _Kind({7: "graph", 20: "training", 25: "function"}),
     "graph": _Kind({1: "node", 5: "tensor", 15: "sparse"}),
     "node": _Kind({5: "attribute"}),
     "attribute": _Kind(
@@ -82,14 +81,25 @@ def fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, i
     """
     position = start
     while position < end:
-        tag, position = varint(data, position)
+        # Tags and lengths of one byte, nearly all there are, are read on the spot.
+        tag = data[position]
+        position += 1
+        if tag > 0x7F:
+            tag, position = varint(data, position - 1)
         wire = tag & 7
         if wire == VARINT:
             value, position = varint(data, position)
             yield tag >> 3, wire, value, value
             continue
-        length, begin = _extent(data, position, wire)
-        position = begin + length
+        if wire == BYTES:
+            length = data[position]
+            position += 1
+            if length > 0x7F:
+                length, position = varint(data, position - 1)
+        else:
+            length = _width(wire)
+        begin = position
+        position += length
         if position > end:
             raise WireError("a field that is longer than its message")
         yield tag >> 3, wire, begin, position
@@ -97,55 +107,102 @@ def fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, i
         raise WireError("a field that is longer than its message")
 
 
-def _extent(data: bytes, position: int, wire: int) -> tuple[int, int]:
-    if wire == BYTES:
-        return varint(data, position)
+def _width(wire: int) -> int:
     if wire == FIXED32:
-        return 4, position
+        return 4
     if wire == FIXED64:
-        return 8, position
+        return 8
     raise WireError(f"wire type {wire}")
 
 
-class _File:
-    """A file read through a small window, so that skipping costs nothing."""
+class File:
+    """A file read through a window that grows while it moves on and is small after a jump."""
 
     def __init__(self, descriptor: int, size: int) -> None:
-        self._descriptor = descriptor
         self.size = size
+        self._descriptor = descriptor
         self._base = 0
         self._window = b""
+        self._next = _SMALLEST_WINDOW_BYTES
 
-    def varint(self, position: int) -> tuple[int, int]:
+    def head(self, position: int) -> tuple[int, int, int]:
+        """Read the tag of a field and where its value lies: (tag, start, end).
+
+        Raises: IndexError past the end, WireError for an unknown wire type.
+        """
         at = position - self._base
-        if at < 0 or at + _LONGEST_HEAD > len(self._window):
-            self._window = os.pread(self._descriptor, _WINDOW_BYTES, position)
-            self._base, at = position, 0
-        value, behind = varint(self._window, at)
-        return value, behind + self._base
+        if at + _LONGEST_HEAD > len(self._window) or at < 0:
+            at = self._move(position, position + _LONGEST_HEAD)
+        window, base = self._window, self._base
+        tag = window[at]
+        at += 1
+        if tag > 0x7F:
+            tag, at = varint(window, at - 1)
+        wire = tag & 7
+        if wire == BYTES:
+            length = window[at]
+            at += 1
+            if length > 0x7F:
+                length, at = varint(window, at - 1)
+            return tag, base + at, base + at + length
+        if wire == VARINT:
+            return tag, base + at, base + varint(window, at)[1]
+        return tag, base + at, base + at + _width(wire)
+
+    def span(self, start: int, end: int) -> tuple[bytes, int]:
+        """Bytes that hold a part of the file, and where in them it begins.
+
+        Raises: WireError when the file is shorter.
+        """
+        at = start - self._base
+        if at < 0 or end - self._base > len(self._window):
+            at = self._move(start, end)
+            if end - start > len(self._window):
+                raise WireError("the file is shorter than it says")
+        return self._window, at
+
+    def _move(self, start: int, end: int) -> int:
+        # Going on is worth a longer look ahead; after a jump over weights there is little to see.
+        goes_on = 0 <= start - self._base <= len(self._window)
+        self._next = min(2 * self._next, _WINDOW_BYTES) if goes_on else _SMALLEST_WINDOW_BYTES
+        self._window = os.pread(self._descriptor, max(self._next, end - start), start)
+        self._base = start
+        return 0
 
     def read(self, start: int, end: int) -> bytes:
+        """Read a part of the file.
+
+        Raises: WireError when the file is shorter.
+        """
         parts = []
         while start < end:
             part = os.pread(self._descriptor, min(end - start, 2**24), start)
             if not part:
-                raise WireError("the file became shorter while it was read")
+                raise WireError("the file is shorter than it says")
             parts.append(part)
             start += len(part)
         return b"".join(parts)
 
 
-class _Skeleton:
-    """A message being copied without its payloads."""
+class Skeletons:
+    """Copies of messages without their payloads."""
 
-    def __init__(self, file: _File) -> None:
+    def __init__(self, file: File) -> None:
         self._file = file
         self._kept = 0
 
-    def copy(
+    def copy(self, kind: str, start: int, end: int) -> tuple[bytes, dict[int, Payload]]:
+        """Copy a message of the file; every payload over `KEPT_BYTES` is empty in the copy.
+
+        Returns the copy, and by the places of those empty fields where their bytes lie in the file.
+        Raises: WireError or IndexError when it is malformed, too large or too deep.
+        """
+        data, skipped = self._copy(kind, start, end, 1)
+        return data, dict(skipped)
+
+    def _copy(
         self, kind: str, start: int, end: int, depth: int
     ) -> tuple[bytes, list[tuple[int, Payload]]]:
-        """Copy one message; payloads become empty and are listed by their place in the copy."""
         if depth > DEPTH_LIMIT:
             raise WireError(f"more than {DEPTH_LIMIT} messages inside each other")
         out = bytearray()
@@ -153,39 +210,36 @@ class _Skeleton:
         position = run = start
         children, payloads = _KINDS[kind]
         while position < end:
-            tag, value = self._file.varint(position)
-            wire = tag & 7
-            if wire == VARINT:
-                position = self._file.varint(value)[1]
-                continue
-            length, begin = self._file.varint(value) if wire == BYTES else (0, value)
-            if wire != BYTES:
-                length = _extent(b"", value, wire)[0]
-            stop = begin + length
+            tag, begin, stop = self._file.head(position)
             if stop > end:
                 raise WireError("a field that is longer than its message")
-            number = tag >> 3
-            if length > KEPT_BYTES and wire == BYTES and (number in children or number in payloads):
+            if stop - begin > KEPT_BYTES and tag >> 3 in (children or payloads):
                 self._append(out, run, position)
+                number = tag >> 3
                 if number in children:
-                    inner, found = self.copy(children[number], begin, stop, depth + 1)
+                    inner, found = self._copy(children[number], begin, stop, depth + 1)
                 else:
-                    inner, found = b"", [(0, Payload(begin, length, number))]
+                    inner, found = b"", [(0, Payload(begin, stop - begin, number))]
                 out += encode_varint(tag) + encode_varint(len(inner))
                 skipped += [(at + len(out), payload) for at, payload in found]
                 out += inner
                 run = stop
             position = stop
-        if position != end:
-            raise WireError("a field that is longer than its message")
         self._append(out, run, end)
         return bytes(out), skipped
 
-    def _append(self, out: bytearray, start: int, end: int) -> None:
-        self._kept += end - start
+    def keep(self, count: int) -> None:
+        """Note that bytes are kept in memory.
+
+        Raises: WireError when they are too many.
+        """
+        self._kept += count
         if self._kept > STRUCTURE_LIMIT_BYTES:
             limit = STRUCTURE_LIMIT_BYTES >> 20
             raise WireError(f"more than {limit} MiB besides its weights")
+
+    def _append(self, out: bytearray, start: int, end: int) -> None:
+        self.keep(end - start)
         out += self._file.read(start, end)
 
 
@@ -197,14 +251,3 @@ def encode_varint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
-
-
-def skeleton(descriptor: int, size: int) -> tuple[bytes, dict[int, Payload]]:
-    """Read a ModelProto from an open file without its weights.
-
-    Returns a valid ModelProto in which every payload over `KEPT_BYTES` is empty, and the places of
-    those empty fields with where their bytes lie in the file.
-    Raises: WireError or IndexError when the file is no protobuf message.
-    """
-    data, skipped = _Skeleton(_File(descriptor, size)).copy("model", 0, size, 1)
-    return data, dict(skipped)

@@ -168,9 +168,12 @@ def flex_attention_(walker: Walker, node: Node, scope: Scope, path: str, inputs:
     result = flex_attention(call)
     scores = (*call.shape(0)[:3], call.shape(1)[2])
     name = node.name or node.outputs[0]
+    sizes = tuple(map(values.bytes_of, result.outputs))
+    read = sum(map(values.bytes_of, inputs))
     own = Step(
-        node, path + name, "attention", inputs, result.outputs, result, True, 1, scope.fixed, ""
-    )
+        node, path + name, "attention", inputs, result.outputs, result, True, read, sum(sizes),
+        sizes, "", scope.fixed,
+    )  # fmt: skip
     steps = [own]
     for modifier in ("score_mod", "prob_mod"):
         if modifier in node.attributes:

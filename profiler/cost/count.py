@@ -12,7 +12,7 @@ from profiler.core.cost import GraphCost, NodeCost, added_up
 from profiler.cost.blocked_channels import unpadded
 from profiler.cost.modules import module_path
 from profiler.cost.steps import Step, Walked
-from profiler.cost.values import UNKNOWN, Value, bytes_of, known
+from profiler.cost.values import known
 from profiler.cost.walk import Walker
 from profiler.cost.weights import count_weights
 
@@ -51,7 +51,7 @@ def walk_file(path: Path, dims: Mapping[str, int] = _NONE) -> tuple[Step, ...]:
 def _graph_cost(
     path: Path, model: Structure, walked: Walked, walker: Walker, dims: Mapping[str, int]
 ) -> GraphCost:
-    nodes = tuple([_node_cost(step, model.data) for step in walked.steps if step.counted])
+    nodes = tuple([_node_cost(step) for step in walked.steps if step.counted])
     weights = count_weights(path, model)
     by_op = added_up((node.op_type, node) for node in nodes)
     return GraphCost(
@@ -74,45 +74,29 @@ def _graph_cost(
     )
 
 
-def _node_cost(step: Step, data: bytes) -> NodeCost:
+def _node_cost(step: Step) -> NodeCost:
     macs: int | None = None
     flops: int | None = None
-    read: int | None = None
-    written: int | None = None
     result, times = step.result, step.times
     if result is not None:
         macs = known(result.macs * times)
         flops = known((2 * result.macs + result.flops) * times)
-        read = _moved(result.read, step.inputs, times)
-        written = _moved(result.written, step.outputs, times)
-    node = step.node
     return NodeCost(
         step.name,
-        operator(step),
+        step.operator,
         macs,
         flops,
-        read,
-        written,
+        known(step.read * times),
+        known(step.written * times),
         step.kind,
         step.precision,
-        module_path(node, data),
+        module_path(step.node),
         times,
     )
 
 
-def _moved(said: int | None, values: Sequence[Value | None], times: int) -> int | None:
-    moved = sum(map(bytes_of, values)) if said is None else said
-    return None if moved is UNKNOWN else moved * times
-
-
-def operator(step: Step) -> str:
-    """The operator type, with its domain where it is not ONNX's own."""
-    node = step.node
-    return f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-
-
 def _uncounted(steps: Sequence[Step]) -> tuple[tuple[str, int], ...]:
-    counts = Counter(operator(step) for step in steps if not step.counted)
+    counts = Counter(step.operator for step in steps if not step.counted)
     return tuple(sorted(counts.items()))
 
 

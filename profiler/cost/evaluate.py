@@ -258,6 +258,7 @@ FUNCTIONS: Mapping[str, Callable[[Call, tuple[Array, ...]], Any]] = {
     "Neg": _plain(np.negative),
     "Abs": _plain(np.abs),
     "Sign": _plain(np.sign),
+    "Relu": _plain(lambda x: np.maximum(x, 0).astype(x.dtype)),
     "Floor": _plain(np.floor),
     "Ceil": _plain(np.ceil),
     "Round": _plain(np.rint),

@@ -17,23 +17,14 @@ from profiler.cost.values import UNKNOWN
 class Event(NamedTuple):
     """One node: what it reads and makes, and what its subgraphs need meanwhile.
 
-    Unit: bytes; UNKNOWN when not known.
+    Unit: bytes; UNKNOWN when not known. `inner` and `inner_in_place` are for the two plans.
     """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     reuse: str
-    inner: int
-
-
-class _Buffer:
-    """Memory with a number of reads still to come."""
-
-    __slots__ = ("bytes", "reads")
-
-    def __init__(self, size: int, reads: int) -> None:
-        self.bytes = size
-        self.reads = reads
+    inner: int = 0
+    inner_in_place: int = 0
 
 
 def peak(
@@ -47,78 +38,62 @@ def peak(
 
     Unit: bytes. `sizes` holds activations only; names that it lacks are weights.
     """
-    reads = _reads(events, outputs)
-    buffers: dict[str, _Buffer] = {}
-    live = highest = 0
-    for name in inputs:
-        if name in sizes and name not in buffers:
-            buffers[name] = _Buffer(sizes[name], reads.get(name, 0))
-            live += sizes[name]
-    for event in events:
-        used = {id(found): found for n in event.inputs if (found := buffers.get(n)) is not None}
-        for name in event.inputs:
-            if name in buffers:
-                buffers[name].reads -= 1
-        made = _made(event, sizes, reads, buffers, in_place)
-        live += made
-        if live is UNKNOWN or event.inner is UNKNOWN:
+    if any(size is UNKNOWN for size in sizes.values()):
+        return UNKNOWN
+    last = _last_reads(events, outputs)
+    # A buffer is called after the first name that it has; views and reuse give it more names.
+    buffer = {name: name for name in inputs if name in sizes}
+    dies = {name: last.get(name, -1) for name in buffer}
+    live = highest = sum(sizes[name] for name in buffer)
+    for index, event in enumerate(events):
+        for position, name in enumerate(event.outputs):
+            if name not in sizes:
+                continue
+            shared = None
+            if event.reuse and position == 0:
+                shared = _shared(event, index, sizes, buffer, dies, in_place)
+            if shared is None:
+                shared = name
+                live += sizes[name]
+            buffer[name] = shared
+            dies[shared] = max(dies.get(shared, index), last.get(name, index))
+        inner = event.inner_in_place if in_place else event.inner
+        if inner is UNKNOWN:
             return UNKNOWN
-        highest = max(highest, live + event.inner)
-        done = [found for found in used.values() if found.reads <= 0]
-        done += [
-            found
-            for name in event.outputs
-            if (found := buffers.get(name)) is not None
-            and found.reads <= 0
-            and id(found) not in used
-        ]
-        for found in done:
-            live -= found.bytes
-            found.bytes = 0
-    return max(highest, live)
+        if live + inner > highest:
+            highest = live + inner
+        for name in (*event.inputs, *event.outputs):
+            owner = buffer.get(name)
+            if owner is not None and dies.get(owner) == index:
+                live -= sizes[owner]
+                del dies[owner]
+    return highest
 
 
-def _reads(events: Sequence[Event], outputs: Iterable[str]) -> dict[str, int]:
-    reads: dict[str, int] = {}
-    for event in events:
+def _last_reads(events: Sequence[Event], outputs: Iterable[str]) -> dict[str, int]:
+    last: dict[str, int] = {}
+    for index, event in enumerate(events):
         for name in event.inputs:
-            reads[name] = reads.get(name, 0) + 1
-    for name in outputs:
-        reads[name] = reads.get(name, 0) + 1
-    return reads
-
-
-def _made(
-    event: Event,
-    sizes: Mapping[str, int],
-    reads: Mapping[str, int],
-    buffers: dict[str, _Buffer],
-    in_place: bool,
-) -> int:
-    """Give every output its memory and return the bytes that are new."""
-    made = 0
-    for position, name in enumerate(event.outputs):
-        if name not in sizes:
-            continue
-        wanted = reads.get(name, 0)
-        shared = _shared(event, sizes[name], buffers, in_place) if position == 0 else None
-        if shared is not None:
-            shared.reads += wanted
-            buffers[name] = shared
-            continue
-        buffers[name] = _Buffer(sizes[name], wanted)
-        made += sizes[name]
-    return made
+            last[name] = index
+    last.update(dict.fromkeys(outputs, len(events)))
+    return last
 
 
 def _shared(
-    event: Event, size: int, buffers: Mapping[str, _Buffer], in_place: bool
-) -> _Buffer | None:
+    event: Event,
+    index: int,
+    sizes: Mapping[str, int],
+    buffer: Mapping[str, str],
+    dies: Mapping[str, int],
+    in_place: bool,
+) -> str | None:
+    """The buffer that the first output of a node takes over."""
     if event.reuse == VIEW:
-        return buffers.get(event.inputs[0]) if event.inputs else None
+        return buffer.get(event.inputs[0]) if event.inputs else None
     if event.reuse == IN_PLACE and in_place:
+        wanted = sizes[event.outputs[0]]
         for name in event.inputs:
-            found = buffers.get(name)
-            if found is not None and found.reads == 0 and found.bytes == size:
-                return found
+            owner = buffer.get(name)
+            if owner is not None and dies.get(owner) == index and sizes[owner] == wanted:
+                return owner
     return None

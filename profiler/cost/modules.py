@@ -9,13 +9,14 @@ from exporters.onnx_wire import varint
 _SCOPES = b"pkg.torch.onnx.name_scopes"
 
 
-def module_path(node: Node, data: bytes) -> str:
+def module_path(node: Node) -> str:
     """The path of a module, for example `layer3.1.conv2`; empty when there is none.
 
     It comes from the metadata of the newer exporter or from the name that the older one gave.
     """
-    if node.metadata:
-        found = data.find(_SCOPES, node.metadata[0][0], node.metadata[-1][1])
+    if node.metadata is not None:
+        data, start, end = node.metadata
+        found = data.find(_SCOPES, start, end)
         if found >= 0:
             return _from_scopes(data, found + len(_SCOPES))
     return _from_name(node.name) if node.name[:1] == "/" else ""
@@ -24,8 +25,9 @@ def module_path(node: Node, data: bytes) -> str:
 def _from_scopes(data: bytes, position: int) -> str:
     # The value follows its key: a tag, a length, then a list of names as Python writes it.
     length, start = varint(data, position + 1)
-    scopes = data[start : start + length].decode("utf-8", "replace").strip("[]").split(", ")
-    return scopes[-2].strip("'\"") if len(scopes) > 1 else ""
+    last = data.rfind(b"', '", start, start + length)
+    first = data.rfind(b"'", start, last)
+    return data[first + 1 : last].decode("utf-8", "replace") if 0 <= first < last else ""
 
 
 def _from_name(name: str) -> str:

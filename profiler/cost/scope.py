@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from exporters.onnx_parse import value
 from exporters.onnx_types import Graph, Tensor, TypeInfo
+from exporters.onnx_wire import fields
 from profiler.cost.call import Array
 from profiler.cost.evaluate import tensor_array
 from profiler.cost.values import (
@@ -20,6 +21,7 @@ from profiler.cost.values import (
 )
 
 _T = TypeVar("_T")
+_VALUE_INFO = 13
 
 
 class Scope:
@@ -60,16 +62,20 @@ def _layer(outer: MutableMapping[str, _T]) -> MutableMapping[str, _T]:
 class Declared:
     """The types that a file writes down for its values, read when first asked for."""
 
-    def __init__(self, graph: Graph, data: bytes, dims: Mapping[str, int]) -> None:
+    def __init__(self, graph: Graph, dims: Mapping[str, int]) -> None:
         self._graph = graph
-        self._data = data
         self._dims = dims
         self._types: dict[str, Value] | None = None
 
     def __call__(self, name: str) -> Value | None:
         """The declared type of a value, or None."""
         if self._types is None:
-            infos = [value(self._data, start, end) for start, end in self._graph.value_info]
+            infos = [
+                value(span.data, start, end)
+                for span in self._graph.value_info
+                for number, _, start, end in fields(*span)
+                if number == _VALUE_INFO
+            ]
             self._types = {
                 info.name: from_info(info.type, self._dims)
                 for info in (*infos, *self._graph.outputs)

@@ -15,6 +15,7 @@ class Step(NamedTuple):
 
     `result` is None where there is no rule or a size is not known; `counted` tells which. `times`
     is how often it runs. `fixed` are the names that do not depend on the inputs of the graph.
+    Unit: `read`, `written` and `sizes` (of each output) in bytes, UNKNOWN when not known.
     """
 
     node: Node
@@ -24,13 +25,22 @@ class Step(NamedTuple):
     outputs: tuple[Value | None, ...]
     result: Result | None
     counted: bool
-    times: int
-    fixed: Container[str]
+    read: int
+    written: int
+    sizes: tuple[int, ...]
     precision: str
+    fixed: Container[str]
+    times: int = 1
 
     def is_weight(self, index: int) -> bool:
         """Whether an input is a constant, or computed from constants alone."""
         return index < len(self.node.inputs) and self.node.inputs[index] in self.fixed
+
+    @property
+    def operator(self) -> str:
+        """The operator type, with its domain where it is not ONNX's own."""
+        node = self.node
+        return f"{node.domain}.{node.op_type}" if node.domain else node.op_type
 
 
 class Walked(NamedTuple):

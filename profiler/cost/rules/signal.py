@@ -27,8 +27,10 @@ def dft(call: Call) -> Result:
     """
     x = call.shape(0)
     axis = axis_of(_axis(call), len(x))
-    points = int(call.needed(1).ravel()[0]) if call.has(1) else x[axis]
     onesided, inverse = call.integer("onesided"), call.integer("inverse")
+    # Half a spectrum of n // 2 + 1 bins goes back to an even number of points.
+    natural = 2 * (x[axis] - 1) if onesided and inverse else x[axis]
+    points = int(call.needed(1).ravel()[0]) if call.has(1) else natural
     length = points // 2 + 1 if onesided and not inverse else points
     last = 1 if onesided and inverse else 2
     out = (*x[:axis], length, *x[axis + 1 : -1], last)
