@@ -14,6 +14,7 @@ from nasprof.predict._predictor import (
     Predicted,
     residual_quantile,
 )
+from nasprof.predict._threads import one_thread
 
 _LENGTHS = np.array([0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0])
 _NOISES = np.logspace(-4, 0, 9)
@@ -38,7 +39,8 @@ class Posterior:
 
     def predict(self, x: Array) -> Predicted:
         """Predict rows of features; x [n, d]."""
-        parts = [self._chunk(x[i : i + _CHUNK]) for i in range(0, len(x), _CHUNK)]
+        with one_thread():
+            parts = [self._chunk(x[i : i + _CHUNK]) for i in range(0, len(x), _CHUNK)]
         mean = self.centre + self.scale * np.concatenate([part[0] for part in parts])
         half = self.factor * self.scale * np.concatenate([part[1] for part in parts])
         return Predicted(mean, mean - half, mean + half)
@@ -72,7 +74,8 @@ class GaussianProcess:
             x, y = x[kept], y[kept]
         unit = np.sqrt(max(float(x.var(axis=0).sum()), 1e-12))
         centre, scale = float(y.mean()), float(y.std()) or 1.0
-        return _posterior(x, (y - centre) / scale, unit, centre, scale)
+        with one_thread():
+            return _posterior(x, (y - centre) / scale, unit, centre, scale)
 
 
 def _posterior(x: Array, y: Array, unit: float, centre: float, scale: float) -> Posterior:

@@ -14,6 +14,7 @@ from nasprof.predict._predictor import (
     Predicted,
     residual_quantile,
 )
+from nasprof.predict._threads import one_thread
 
 _PENALTIES = np.logspace(-2, 3, 11)
 
@@ -55,7 +56,8 @@ class RidgePairs:
         centre, mean = rows.mean(axis=0), float(y.mean())
         used = np.flatnonzero(rows.std(axis=0) > 0)
         weights = np.zeros(rows.shape[1])
-        weights[used], residuals = _ridge(rows[:, used] - centre[used], y - mean)
+        with one_thread():
+            weights[used], residuals = _ridge(rows[:, used] - centre[used], y - mean)
         pairs = np.zeros((x.shape[1], x.shape[1]))
         pairs[first, second] = weights[x.shape[1] :]
         offset = mean - float(centre @ weights)
