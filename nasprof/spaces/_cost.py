@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -52,17 +54,33 @@ def count_network(
     `build` makes the network; it is called once, on the meta device.
     Shapes: `input_shape` without the batch dimension.
     """
-    with _Skeleton():
+    with _Skeleton(), _unscanned():
         network = build()
-    cost = NetworkCost(params=sum(p.numel() for p in network.parameters()))
-    for layer in network.modules():
-        if rule := _RULES.get(type(layer)):
-            # The layer only tells its output's shape; the network is thrown away after this.
-            layer.forward = partial(rule, cost, layer)
+        cost = NetworkCost(params=sum(p.numel() for p in network.parameters()))
+        for layer in network.modules():
+            layer.__dict__["training"] = False
+            if rule := _RULES.get(type(layer)):
+                # The layer only tells its output's shape. Written past nn.Module's own setter,
+                # which takes longer than the layer; the network is thrown away after this.
+                layer.__dict__["forward"] = partial(rule, cost, layer)
     # A batch of zero inputs has all shapes and no data; on the CPU it is faster than meta tensors.
     with torch.no_grad():
-        network.eval()(torch.empty(0, *input_shape, dtype=getattr(torch, dtype)))
+        network(torch.empty(0, *input_shape, dtype=getattr(torch, dtype)))
+    for layer in network.modules():
+        layer.__dict__.pop("forward", None)
     return cost
+
+
+@contextmanager
+def _unscanned() -> Iterator[None]:
+    """Keep the garbage collector from walking a half-built network again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Skeleton(TorchFunctionMode):
@@ -74,11 +92,14 @@ class _Skeleton(TorchFunctionMode):
         if func in _FILLS:
             return args[0] if args else None
         if func in _MAKERS:
+            return torch.empty(*args, **{**(kwargs or {}), "device": "meta"})
+        if func in _FILLED_MAKERS:
             return func(*args, **{**(kwargs or {}), "device": "meta"})
         return func(*args, **(kwargs or {}))
 
 
-_MAKERS = frozenset({torch.empty, torch.zeros, torch.ones, torch.full, torch.tensor, torch.randn})
+_MAKERS = frozenset({torch.empty, torch.zeros, torch.ones, torch.randn, torch.rand})
+_FILLED_MAKERS = frozenset({torch.full, torch.tensor})
 _FILLS = frozenset(
     {
         nn.init.kaiming_uniform_,
@@ -95,10 +116,13 @@ _FILLS = frozenset(
 
 
 def _conv(cost: NetworkCost, layer: Any, x: torch.Tensor) -> torch.Tensor:
-    spatial = [
-        (size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
-        for size, pad, dilation, kernel, stride in zip(*_window(layer, x), strict=True)
-    ]
+    if layer.padding == "same":
+        spatial = list(x.shape[2:])
+    else:
+        spatial = [
+            (size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
+            for size, pad, dilation, kernel, stride in zip(*_window(layer, x), strict=True)
+        ]
     elements = layer.out_channels * prod(spatial)
     cost.conv_macs += elements * layer.in_channels // layer.groups * prod(layer.kernel_size)
     cost.conv_bias_adds += elements if layer.bias is not None else 0
@@ -119,7 +143,8 @@ def _deconv(cost: NetworkCost, layer: Any, x: torch.Tensor) -> torch.Tensor:
 
 
 def _window(layer: Any, x: torch.Tensor) -> tuple[tuple[int, ...], ...]:
-    return (x.shape[2:], layer.padding, layer.dilation, layer.kernel_size, layer.stride)
+    padding = (0,) * (x.dim() - 2) if layer.padding == "valid" else layer.padding
+    return (x.shape[2:], padding, layer.dilation, layer.kernel_size, layer.stride)
 
 
 def _linear(cost: NetworkCost, layer: Any, x: torch.Tensor) -> torch.Tensor:

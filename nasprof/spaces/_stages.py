@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nasprof.spaces._picture import Picture, chain
 from nasprof.spaces._space import Genes
 
 
@@ -19,3 +20,10 @@ def skips_last(genes: Genes, stages: Sequence[int], skip: int) -> Genes:
         kept = [gene for gene in rest if gene != skip]
         form += [first, *kept, *[skip] * (len(rest) - len(kept))]
     return tuple(form)
+
+
+def stages_picture(ops: Sequence[str], stages: Sequence[int]) -> Picture:
+    """The stages one below the other, the blocks of each in a row."""
+    left = iter(ops)
+    rows = ["  ".join(next(left) for _ in range(layers)) for layers in stages]
+    return chain(["stem", *rows, "head"])

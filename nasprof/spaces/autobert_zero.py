@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nasprof.spaces._picture import Picture, chain
 from nasprof.spaces._programs import (
     INPUTS,
     OPS,
@@ -134,6 +135,14 @@ class AutoBertZero:
                 f"{KERNELS} and six formulas: 'k65.9.3.7.7.3|formula|...'"
             )
         return self.from_layers(kernels, tuple(read(formula) for formula in formulas))
+
+    def picture(self, genes: Genes) -> Picture:
+        """The twelve layers one below the other."""
+        kernels, programs = self.layers(genes)
+        nodes = ["embeddings"]
+        for kernel, program in zip(kernels, programs, strict=True):
+            nodes += [f"convolution {kernel}", write(program)]
+        return chain([*nodes, "classifier"])
 
     def build(
         self,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nasprof.spaces._picture import Picture
 from nasprof.spaces._space import Choice, Genes
-from nasprof.spaces._stages import skips_last
+from nasprof.spaces._stages import skips_last, stages_picture
 from profiler.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,6 +72,10 @@ class FbNet:
     def layer_keys(self, genes: Genes) -> tuple[str, ...]:
         """The keys of the ImageNet network's layers in the table of HW-NAS-Bench."""
         return _layer_keys(genes)
+
+    def picture(self, genes: Genes) -> Picture:
+        """The stages one below the other."""
+        return stages_picture([OPS[gene] for gene in genes], STAGES)
 
     def build(
         self, genes: Genes, *, classes: int = 1000, channels_in: int = 3, cifar: bool = False

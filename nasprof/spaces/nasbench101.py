@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasprof.spaces._dag import INTERIOR, PAIRS, VERTICES, Dag, Rows, canonical_rows, live
+from nasprof.spaces._picture import Edge, Picture
 from nasprof.spaces._space import Choice, Genes
 from profiler.core.errors import InputError
 
@@ -29,7 +30,7 @@ class NasBench101:
     """
 
     name: str = "nasbench101"
-    title: str = "NAS-Bench-101: cells of up to 7 vertices and 9 edges, 3 operations"
+    title: str = "NAS-Bench-101: cells of up to 7 vertices and 9 edges, 423,624 differ"
     task: str = "classification"
     input_shape: tuple[int, ...] = (3, 32, 32)
     input_dtype: str = "float32"
@@ -134,6 +135,13 @@ class NasBench101:
                 f"by at most {MOST_EDGES} edges that are on a path between them"
             )
         return genes
+
+    def picture(self, genes: Genes) -> Picture:
+        """The cell as a graph, dead parts left out."""
+        dag = self.dag(genes)
+        short = {name: text for text, name in SHORT.items()}
+        nodes = ("input", *(short[op] for op in dag.ops), "output")
+        return Picture(nodes, tuple(Edge(source, target) for source, target in dag.edges))
 
     def build(
         self,

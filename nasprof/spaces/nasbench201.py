@@ -9,6 +9,7 @@ from itertools import product
 from random import Random
 from typing import TYPE_CHECKING
 
+from nasprof.spaces._picture import Picture, cell_picture
 from nasprof.spaces._space import Choice, Genes
 from profiler.core.errors import InputError
 
@@ -30,7 +31,7 @@ class NasBench201:
     """
 
     name: str = "nasbench201"
-    title: str = "NAS-Bench-201: one cell, 6 edges, 5 operations"
+    title: str = "NAS-Bench-201: one cell, 6 edges, 5 operations, 6,466 differ"
     task: str = "classification"
     input_shape: tuple[int, ...] = (3, 32, 32)
     input_dtype: str = "float32"
@@ -85,6 +86,10 @@ class NasBench201:
     def members(self) -> Sequence[Genes]:
         """All cells in index order."""
         return _order()
+
+    def picture(self, genes: Genes) -> Picture:
+        """The cell as a graph."""
+        return cell_picture(EDGES, [OPS[gene] for gene in genes])
 
     def build(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nasprof.spaces._picture import Picture, chain
 from nasprof.spaces._space import Choice, Genes
 from profiler.core.errors import InputError
 
@@ -115,6 +116,15 @@ class NasBenchMr:
             if value not in options:
                 raise InputError(f"{name} = {value} is not in NAS-Bench-MR; it has {options}")
         return tuple(options.index(v) for v, options in zip(values, CHOICES, strict=True))
+
+    def picture(self, genes: Genes) -> Picture:
+        """The stages one below the other: modules, then units x channels of each resolution."""
+        code = self.code(genes)
+        nodes = [f"stem {code.stem[0]}, {code.stem[1]}"]
+        for blocks, units, widths in code.stages:
+            branches = "  ".join(f"{n}x{c}" for n, c in zip(units, widths, strict=True))
+            nodes.append(f"{blocks} x [{branches}]")
+        return chain([*nodes, f"head {code.head}"])
 
     def build(
         self,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nasprof.spaces._ofa_layers import Block, layer_keys
+from nasprof.spaces._picture import Picture, chain
 from nasprof.spaces._space import Choice, Genes
 from profiler.core.errors import InputError
 
@@ -108,6 +109,14 @@ class OfaMobileNetV3:
         return self._coded(
             text, [*kernels, *expands, *(len(ks) for ks, _ in pairs)], resolution[1:]
         )
+
+    def picture(self, genes: Genes) -> Picture:
+        """The stages one below the other: kernel and expansion of each block."""
+        stages = [
+            "  ".join(f"k{block.kernel} e{block.expand}" for block in blocks)
+            for blocks in self.stages(genes)
+        ]
+        return chain([f"{self.resolution(genes)} px, width {self.width}", *stages, "head"])
 
     def build(
         self,

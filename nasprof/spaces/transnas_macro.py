@@ -8,6 +8,7 @@ from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING
 
+from nasprof.spaces._picture import Picture, chain
 from nasprof.spaces._space import Choice, Genes
 from nasprof.spaces._transnas import Plan, build
 from profiler.core.errors import InputError
@@ -79,6 +80,15 @@ class TransNasMacro:
             f"{text!r} is no TransNAS-Bench-101 skeleton; give '64-dddd-basic' with 4 to 6 digits "
             "1..4 that halve the size (3, 4) 1 to 4 times and double channels (2, 4) 1 to 3 times"
         )
+
+    def picture(self, genes: Genes) -> Picture:
+        """The modules one below the other."""
+        plan = Plan(BASE, self.digits(genes), None)
+        channels, nodes = BASE, [f"stem {BASE}"]
+        for double, halve in plan.changes:
+            channels *= 2 if double else 1
+            nodes.append(f"2 residual blocks {channels}{', half size' if halve else ''}")
+        return chain(nodes)
 
     def build(
         self,
