@@ -128,13 +128,15 @@ class Table:
         Raises: InputError when no row has it.
         """
         text = text.strip()
-        key = self._key(INDEX_COLUMNS) if text.isdecimal() else self._key(ARCH_COLUMNS)
-        wanted: Value = int(text) if text.isdecimal() else text
-        row = pc.index(self.data.column(key), wanted).as_py() if key else -1
-        if row < 0:
-            where = f"column {key!r}" if key else f"columns ({', '.join(self.names)})"
-            raise InputError(f"no row of {self.path} has {text!r} in its {where}")
-        return int(row)
+        keys = [self._key(ARCH_COLUMNS)]
+        if text.isdecimal():
+            keys.insert(0, self._key(INDEX_COLUMNS))
+        for key in keys:
+            if key and (row := self._place(key, text)) is not None:
+                return row
+        tried = " or ".join(repr(key) for key in keys if key)
+        where = f"column {tried}" if tried else f"columns ({', '.join(self.names)})"
+        raise InputError(f"no row of {self.path} has {text!r} in its {where}")
 
     def candidates(self, space: Readable) -> dict[Genes, int]:
         """The row of each candidate of a space; the first row where one occurs twice.
@@ -154,6 +156,14 @@ class Table:
         for row, text in enumerate(self.values(key)):
             found.setdefault(self._parsed(space, key, row, text), row)
         return found
+
+    def _place(self, key: str, text: str) -> int | None:
+        column = self.data.column(key)
+        try:
+            row = pc.index(column, pa.scalar(text).cast(column.type)).as_py()
+        except pa.ArrowInvalid:  # text in a column of numbers
+            return None
+        return int(row) if row >= 0 else None
 
     def _key(self, names: Sequence[str]) -> str | None:
         return next((name for name in names if name in self.data.column_names), None)

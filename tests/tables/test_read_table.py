@@ -115,3 +115,13 @@ def test_the_published_best_cell_is_found_in_the_shared_table() -> None:
     assert len(rows) == 15_625
     assert NASBENCH201.index_of(best) == 6111
     assert accuracy[rows[best]] == 91.607
+
+
+def test_an_architecture_that_is_written_in_digits_is_found(tmp_path: Path) -> None:
+    table = read_table(csv_file(tmp_path, ["arch,acc", "12021021,90", "00000000,50"]))
+    assert table.find("12021021") == 0
+    indexed = read_table(csv_file(tmp_path, ["index,arch,acc", "7,x,90", "8,y,50"]))
+    assert (indexed.find("8"), indexed.find("x")) == (1, 0)
+    for absent in ("9", "z"):
+        with pytest.raises(InputError, match="no row"):
+            indexed.find(absent)
