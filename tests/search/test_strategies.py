@@ -31,9 +31,9 @@ def _proposed(trials: list[TrialRecord]) -> list[Candidate]:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_search_killed_at_any_trial_goes_on_as_if_it_had_not_been(strategy: str) -> None:
-    problem = make_problem(strategy, queries=18, initial=6, seed=3)
+    problem = make_problem(strategy, queries=12, initial=6, seed=3)
     undisturbed = _proposed(run(problem, Machine()))
-    assert len(undisturbed) > 18
+    assert len(undisturbed) > 12
     for kill in range(len(undisturbed)):
         first, second = Machine(die_after=kill), Machine()
         with pytest.raises(Killed):
@@ -59,8 +59,8 @@ def test_seeds_decide_and_nothing_is_tried_twice(strategy: str) -> None:
 def test_informed_strategies_beat_random_inside_the_limit(strategy: str) -> None:
     def best(name: str) -> float:
         found = []
-        for seed in range(5):
-            problem = make_problem(name, limit_ms=2.5, queries=40, seed=seed)
+        for seed in range(4):
+            problem = make_problem(name, limit_ms=2.5, queries=30, seed=seed)
             trials = [t for t in run(problem, Machine()) if is_inside(problem, t)]
             found.append(max(trial.accuracy or 0.0 for trial in trials))
         return float(np.mean(found))
@@ -70,13 +70,13 @@ def test_informed_strategies_beat_random_inside_the_limit(strategy: str) -> None
 
 @dataclass(frozen=True)
 class FewCells(NasBench201):
-    """A space of 40 listed cells."""
+    """A space of 25 cells that differ on two edges."""
 
     def members(self) -> Sequence[Genes]:
-        return SPACE.members()[:40]
+        return [(a, b, 3, 1, 2, 3) for a in range(5) for b in range(5)]
 
     def valid(self, genes: Genes) -> bool:
-        return genes in self.members()
+        return genes[2:] == (3, 1, 2, 3)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
