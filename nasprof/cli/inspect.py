@@ -22,9 +22,11 @@ def command(
     cost = api.inspect(
         model, batch=batch, dims=options.dims(dim), input_shape=options.shape(input_shape)
     )
-    if json:
-        show_json(cost.to_json())
-        return
+    from reports.to_json import cost_row
     from reports.to_text import cost_table
+
+    if json:
+        show_json(cost_row(cost))
+        return
 
     print(cost_table(cost))

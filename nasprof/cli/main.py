@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
 
 from nasprof.cli import bench, demo, devices, export, history, inspect, report, search
 from profiler.core.errors import NasprofError
 
 INTERRUPTED = 130
+# typer brings its own copy of click from 0.17 on; the base of its usage errors is found by name.
+UsageError = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 app = typer.Typer(
     name="nasprof",
@@ -43,9 +44,9 @@ def _run() -> int:
         code = typer.main.get_command(app).main(prog_name="nasprof", standalone_mode=False)
     except NasprofError as error:
         return _complain(str(error), error.exit_code)
-    except click.ClickException as error:
-        return _complain(f"{error.format_message()} (see --help)", error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except UsageError as error:
+        return _complain(f"{error.format_message()} (see --help)", 2)
+    except (typer.Abort, KeyboardInterrupt):
         return _complain("interrupted; what was finished is stored", INTERRUPTED)
     return code if isinstance(code, int) else 0
 

@@ -33,6 +33,8 @@ def measure(
     repeats at most the attempt that was in flight. Outcomes come back in the order of `works`.
     Raises: KeyboardInterrupt after the attempt in flight was stored as interrupted.
     """
+    if not works:
+        return []
     setting = Setting(plan, environment_key, open_session(works, plan, environment_key, store))
     order = random.Random(plan.seed)
     waiting, ended, total = list(works), 0, len(works) * plan.processes

@@ -106,8 +106,18 @@ def _remove_outside(root: ElementTree.Element) -> None:
 
 
 def _add_tips(root: ElementTree.Element, gid: str, lines: Sequence[str]) -> None:
+    """Put a text over each point of a scatter; one that was drawn otherwise has no texts."""
     group = next((one for one in root.iter() if one.get("id") == gid), None)
-    points = [] if group is None else list(group.iter(f"{{{_SVG}}}use"))
+    if group is None:
+        return
+    # matplotlib refers to one marker by `use`, or draws the paths of a few points one by one.
+    hidden = {one for defs in group.iter(f"{{{_SVG}}}defs") for one in defs.iter()}
+    for tag in ("use", "path"):
+        points = [one for one in group.iter(f"{{{_SVG}}}{tag}") if one not in hidden]
+        if len(points) == len(lines):
+            break
+    else:
+        return
     for point, line in zip(points, lines, strict=True):
         ElementTree.SubElement(point, f"{{{_SVG}}}title").text = line
 

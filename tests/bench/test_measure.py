@@ -188,3 +188,7 @@ def _rows(database):
 def _workers(pid):
     listed = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True)
     return listed.stdout.split()
+
+
+def test_no_works_are_no_outcomes(store):
+    assert run([], store) == []

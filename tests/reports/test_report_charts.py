@@ -151,3 +151,13 @@ def test_every_value_is_inside_its_axis(values: list[float]) -> None:
         assert low <= min(values)
         assert max(values) <= high
         assert math.isfinite(high)
+
+
+def test_few_networks_far_below_the_others_are_drawn_with_their_texts(view: SearchView) -> None:
+    # matplotlib draws a handful of hollow markers as paths of their own, without `use`.
+    inside = [p for p in view.points if p.accuracy is not None]
+    low = {p.number for p in inside[:3]}
+    points = tuple(replace(p, accuracy=0.1) if p.number in low else p for p in view.points)
+    drawn = accuracy_chart(replace(view, points=points))
+    assert drawn is not None
+    assert sum(f">#{number}: 10" in drawn for number in low) == 3
