@@ -161,11 +161,13 @@ def test_the_seed_draws_the_weights_and_leaves_the_callers_random_state(tmp_path
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
+    threads = torch.get_num_threads()
     hashes = [
         exporting.export(net_file(tmp_path, 2), seed=seed, cache_dir=tmp_path / str(n)).sha256
         for n, seed in enumerate((0, 0, 1))
     ]
     assert torch.equal(torch.rand(2), expected)
+    assert torch.get_num_threads() == threads
     assert hashes[0] == hashes[1] != hashes[2]
 
 
