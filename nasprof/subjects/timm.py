@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 _PREFIX = "timm:"
-_STAND_INS: list[Any] = []  # operators are gone when nobody refers to their library
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,41 +46,23 @@ class TimmSource:
 
 
 def import_timm() -> Any:
-    """Import timm, also where torchvision's compiled operators do not load.
+    """Import timm.
 
-    Raises: UnavailableError with the command that installs it.
+    Raises: UnavailableError with the command that installs it, or that says which library beside
+    it does not load: timm imports torchvision, whose build must match the installed torch.
     """
     try:
-        _prepare_torchvision()
         import timm
     except ImportError as error:
         raise UnavailableError(
             f'timm cannot be used ({error}); pip install "nasprof[timm]"'
         ) from error
-    return timm
-
-
-def _prepare_torchvision() -> None:
-    """Declare the two operators whose absence stops torchvision from being imported.
-
-    A torchvision built for CUDA beside a torch for CPU lacks its compiled part; networks need none
-    of it. Does nothing where torchvision works.
-    """
-    try:
-        import torchvision  # noqa: F401
     except RuntimeError as error:
-        if "torchvision::" not in str(error):
-            raise ImportError(f"torchvision does not load: {error}") from error
-    else:
-        return
-    import torch
-
-    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-        del sys.modules[name]
-    library = torch.library.Library("torchvision", "DEF")
-    for operator in ("nms", "qnms"):
-        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _STAND_INS.append(library)
+        raise UnavailableError(
+            f"timm cannot be used: the torchvision that it imports does not load ({error}); "
+            "install the torchvision build that belongs to the installed torch"
+        ) from error
+    return timm
 
 
 def _build(timm: Any, name: str) -> nn.Module:
