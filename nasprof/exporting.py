@@ -210,10 +210,17 @@ def _network_work(subject: Subject, options: ExportOptions, weights: Path | None
     )
     content = fingerprint(network)
     identity = (subject.source, content, str(network), subject.inputs, library_versions())
+
+    def write(path: Path) -> ExportRecord:
+        try:
+            return export_module(network, subject.inputs, path, options, _verify)
+        except InputError as error:
+            raise InputError(f"{subject.text}: {error}") from error
+
     return _Work(
         key=None if content is None else _key(identity, options),
         large=is_large(network),
-        write=lambda path: export_module(network, subject.inputs, path, options, _verify),
+        write=write,
     )
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -176,6 +178,39 @@ def test_a_code_change_is_seen(tmp_path: Path) -> None:
     two = exporting.export(net_file(tmp_path, 3), cache_dir=tmp_path / "cache")
     assert one.sha256 != two.sha256
     assert exporting.export(net_file(tmp_path, 3), cache_dir=tmp_path / "cache").cached
+
+
+def test_what_cannot_be_exported_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    class Choosing(Net):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x if x.sum() > 0 else -x
+
+    with pytest.raises(InputError, match=r"Choosing: the module cannot be exported; torchscript: "):
+        exporting.export(
+            Choosing(), tmp_path / "o.onnx", exporter="torchscript", cache_dir=tmp_path / "cache"
+        )
+    assert [p.name for p in tmp_path.rglob("*")] == ["cache"]
+
+
+def test_processes_that_export_the_same_agree(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from nasprof import exporting; "
+        "done = exporting.export(sys.argv[1], cache_dir=Path(sys.argv[2])); "
+        "print(done.path, done.sha256)"
+    )
+    reference, cache = net_file(tmp_path, 2), tmp_path / "cache"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, reference, str(cache)],
+            stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    said = {process.communicate()[0] for process in running}
+    assert len(said) == 1
+    path, sha256 = said.pop().split()
+    assert open_model(Path(path)).sha256 == sha256
+    assert [place.name for place in cache.iterdir()] == [Path(path).parent.name]
 
 
 def stranger(path: Path, batch: int | str = 2, opset: int = 11) -> Path:
