@@ -17,7 +17,7 @@ from profiler.core.errors import MeasurementError, UnavailableError
 
 if TYPE_CHECKING:
     from nasprof.exporting import Exported, Reference
-    from nasprof.search.live import SearchResult
+    from nasprof.search.loop import SearchResult
     from profiler.bench.devices import Device
     from profiler.core.cost import GraphCost
     from profiler.core.outcome import Measurement, Outcome

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nasprof import api
 
 if TYPE_CHECKING:
-    from nasprof.search.live import SearchResult
+    from nasprof.search.loop import SearchResult
     from profiler.core.outcome import Outcome
     from reports.write import Report
 

@@ -15,7 +15,7 @@ def command(
         Path, typer.Option("-o", "--output", help="Folder for the store and the report.")
     ] = Path("nasprof-demo"),
     sample: Annotated[int, typer.Option(min=2, help="Random networks to measure.")] = 20,
-    queries: Annotated[int, typer.Option(min=1, help="Accuracies the search may find.")] = 16,
+    queries: Annotated[int, typer.Option(min=1, help="Accuracies the search may find.")] = 12,
 ) -> None:
     """Measure NAS-Bench-201 networks, search under a latency limit, and write a report."""
     from nasprof import demo

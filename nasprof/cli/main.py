@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
 
@@ -11,7 +12,9 @@ from profiler.core.errors import NasprofError
 
 INTERRUPTED = 130
 # typer brings its own copy of click from 0.17 on; the base of its usage errors is found by name.
-UsageError = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+UsageError: type[Exception] = next(
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
+)
 
 app = typer.Typer(
     name="nasprof",
@@ -45,10 +48,15 @@ def _run() -> int:
     except NasprofError as error:
         return _complain(str(error), error.exit_code)
     except UsageError as error:
-        return _complain(f"{error.format_message()} (see --help)", 2)
+        return _complain(f"{_usage(error)} (see --help)", 2)
     except (typer.Abort, KeyboardInterrupt):
         return _complain("interrupted; what was finished is stored", INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _usage(error: Any) -> str:
+    text: str = error.format_message()
+    return text
 
 
 def _complain(message: str, code: int) -> int:
