@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nasprof.predict._log import fit_log
 from nasprof.predict._predictor import Array, Predicted, Predictor
-from nasprof.search.pool import features
+from nasprof.search.features import features
 from nasprof.search.problem import SearchProblem
 from profiler.core.choice import Constraint
 from profiler.core.plugins import load

@@ -10,17 +10,20 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from nasprof.search.features import features
 from nasprof.search.problem import SearchProblem, scored
-from nasprof.spaces._genes import distinct, neighbours, one_hot, sample, space_size
+from nasprof.spaces._genes import canonical_forms, distinct, mutate, sample, space_size
 from nasprof.spaces._space import Enumerated, Genes, Space
 from profiler.store.records import TrialRecord
 
 WHOLE = 50_000
 """Largest space that is ranked whole."""
-SAMPLED = 20_000
+SAMPLED = 4_000
 """Random candidates ranked in a larger space."""
 ELITE = 10
-"""Best trials whose neighbours are ranked too in a larger space."""
+"""Best trials around which candidates are drawn too in a larger space."""
+MUTANTS = 200
+"""Candidates drawn around each of them, half with one gene changed, half with two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +49,18 @@ def pool(problem: SearchProblem, history: Sequence[TrialRecord], rng: np.random.
     known = scored(problem, history)
     elite = sorted(known, key=lambda form: known[form], reverse=True)[:ELITE]
     drawn = sample(problem.space, SAMPLED, rng)
-    near = [other for genes in elite for other in neighbours(problem.space, genes)]
+    near = [
+        mutate(problem.space, genes, rng, changes)
+        for genes in elite
+        for changes in (1, 2)
+        for _ in range(MUTANTS // 2)
+    ]
     return _pool(problem.space, [*near, *drawn])
-
-
-def features(space: Space, candidates: Sequence[Genes]) -> NDArray[np.float64]:
-    """Encode candidates for predictors: one-hot canonical genes, and how often each choice occurs.
-
-    Genes with the same choices are counted together, because an operation costs about the same
-    wherever it stands.
-    Shapes: [n, sum(sizes) + counts].
-    """
-    rows = one_hot(space, [space.canonical(genes) for genes in candidates]).astype(np.float64)
-    starts = np.concatenate([[0], np.cumsum(space.sizes)])
-    counts = []
-    for choices in dict.fromkeys(space.choices):
-        places = [place for place, other in enumerate(space.choices) if other == choices]
-        if len(places) > 1:
-            columns = [rows[:, starts[place] : starts[place + 1]] for place in places]
-            counts.append(np.sum(columns, axis=0) / np.sqrt(len(places)))
-    return np.concatenate([rows, *counts], axis=1)
 
 
 def _pool(space: Space, candidates: Sequence[Genes]) -> Pool:
     genes = distinct(space, candidates)
-    return Pool(tuple(genes), tuple(space.canonical(one) for one in genes), features(space, genes))
+    return Pool(tuple(genes), tuple(canonical_forms(space, genes)), features(space, genes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import numpy as np
 from nasprof.predict._normal import log_below, log_improvement, normal_scores
 from nasprof.predict._predictor import MIN_ROWS, Array, Predictor
 from nasprof.search.beliefs import predict_metric
-from nasprof.search.pool import features, pool
+from nasprof.search.features import features
+from nasprof.search.pool import pool
 from nasprof.search.problem import SearchProblem, scored
 from nasprof.spaces._genes import sample_distinct
 from nasprof.spaces._space import Genes

@@ -1,0 +1,50 @@
+"""Candidates as numbers for predictors, the same way in every space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasprof.spaces._genes import canonical_forms
+from nasprof.spaces._space import Choice, Genes, Space
+
+
+def features(space: Space, candidates: Sequence[Genes]) -> NDArray[np.float64]:
+    """Encode canonical genes, and how often each operation occurs.
+
+    A gene that stands for a name is one-hot. One that stands for a number is a thermometer (a 1 for
+    each smaller option), so that the squared distance of two values grows with the steps between
+    them. Genes with the same choices of operations are counted together besides, because an
+    operation costs about the same wherever it stands.
+    Shapes: [n, d].
+    """
+    rows = np.asarray(canonical_forms(space, candidates), dtype=np.int64)
+    rows = rows.reshape(len(candidates), len(space.sizes))
+    parts = [_encoded(rows[:, place], options) for place, options in enumerate(space.choices)]
+    return np.concatenate([*parts, *_counts(parts, space.choices)], axis=1)
+
+
+def _encoded(genes: NDArray[np.int64], options: Sequence[Choice]) -> NDArray[np.float64]:
+    values = np.arange(len(options))
+    if _is_scale(options):
+        steps = genes[:, None] > values[None, :-1]
+        # The whole way from one end to the other weighs as much as another name.
+        return np.asarray(steps * np.sqrt(2 / max(len(options) - 1, 1)), dtype=np.float64)
+    return np.asarray(genes[:, None] == values, dtype=np.float64)
+
+
+def _counts(
+    parts: Sequence[NDArray[np.float64]], choices: Sequence[Sequence[Choice]]
+) -> list[NDArray[np.float64]]:
+    alike: dict[tuple[Choice, ...], list[NDArray[np.float64]]] = {}
+    for part, options in zip(parts, choices, strict=True):
+        if not _is_scale(options):
+            alike.setdefault(tuple(options), []).append(part)
+    return [np.sum(group, axis=0) / np.sqrt(len(group)) for group in alike.values() if group[1:]]
+
+
+def _is_scale(options: Sequence[Choice]) -> bool:
+    numbers = [option for option in options if isinstance(option, int | float)]
+    return len(numbers) == len(options) and numbers == sorted(numbers)
