@@ -1,9 +1,9 @@
 """Queries to the best cell of NAS-Bench-201: python benchmarks/search_table.py --seeds 20.
 
-Every strategy on a clean signal (CIFAR-10, mean over runs) and a noisy one (ImageNet16-120, one run),
-in the space as numbered (15,625 cells) and with equal cells taken as one (6,466). A run that has not
-found the best cell within the cap counts as the cap. `--mlp-seeds` are the runs of the slow WeakNAS
-with its published network.
+Every strategy on a clean signal (CIFAR-10, mean over runs) and a noisy one (ImageNet16-120, one
+run), in the space as numbered (15,625 cells) and with equal cells taken as one (6,466). A run that
+has not found the best cell within the cap counts as the cap. `--mlp-seeds` are the runs of the slow
+WeakNAS with its published network.
 """
 
 from __future__ import annotations
