@@ -229,8 +229,6 @@ def _model_work(subject: Subject, options: ExportOptions, weights: Path | None) 
 
     Raises: InputError for options that would change the model.
     """
-    import onnx
-
     from exporters.model_file import open_model
     from exporters.routes import LARGEST_MESSAGE_BYTES
     from nasprof.subjects._copying import copy_model, refuse_options
@@ -243,7 +241,7 @@ def _model_work(subject: Subject, options: ExportOptions, weights: Path | None) 
     size = source.size_bytes + sum(file.size_bytes or 0 for file in source.external)
     own = _own_version()
     return _Work(
-        key=_key((source.sha256, subject.inputs, own, onnx.__version__), options),
+        key=_key((source.sha256, subject.inputs, own, version("onnx")), options),
         large=size > LARGEST_MESSAGE_BYTES,
         write=lambda path: copy_model(subject, source, path, options, own),
     )
