@@ -8,7 +8,7 @@ import onnx
 
 from exporters import metadata
 from exporters.graph import store
-from exporters.routes import LARGEST_MESSAGE_BYTES
+from exporters.options import LARGEST_MESSAGE_BYTES
 from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind
 

@@ -16,6 +16,9 @@ DEFAULT_OPSET = 18
 KEEP_OPSET = 0
 """The opset of a copy: whatever the original has."""
 
+LARGEST_MESSAGE_BYTES = 2**31 - 2**24
+"""Above this the weights go to a file of their own: a protobuf message ends at 2 GiB."""
+
 Verify = Callable[
     [Path, Sequence[Mapping[str, Array]], Sequence[Mapping[str, Array]]], Sequence[OutputError]
 ]

@@ -11,8 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-# Above this the weights go to a file of their own: a protobuf message ends at 2 GiB.
-LARGEST_MESSAGE_BYTES = 2**31 - 2**24
+from exporters.options import LARGEST_MESSAGE_BYTES
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -17,7 +17,14 @@ import platformdirs
 
 from exporters import cache, metadata
 from exporters.destination import check_destination, publish, staging
-from exporters.options import DEFAULT_OPSET, KEEP_OPSET, ExportOptions, ExportRecord, ParityCheck
+from exporters.options import (
+    DEFAULT_OPSET,
+    KEEP_OPSET,
+    LARGEST_MESSAGE_BYTES,
+    ExportOptions,
+    ExportRecord,
+    ParityCheck,
+)
 from exporters.samples import Array
 from nasprof.subjects._subject import InputShape, Source, Subject, shown, specs
 from profiler.core.errors import InputError
@@ -230,7 +237,6 @@ def _model_work(subject: Subject, options: ExportOptions, weights: Path | None) 
     Raises: InputError for options that would change the model.
     """
     from exporters.model_file import open_model
-    from exporters.routes import LARGEST_MESSAGE_BYTES
     from nasprof.subjects._copying import copy_model, refuse_options
 
     assert subject.path is not None
