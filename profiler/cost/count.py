@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from exporters.model_file import read_structure
 from exporters.onnx_types import Structure
 from profiler.core.cost import GraphCost, NodeCost, added_up
 from profiler.cost.blocked_channels import unpadded
+from profiler.cost.conventions._convention import figure
 from profiler.cost.modules import module_path
 from profiler.cost.steps import Step, Walked
 from profiler.cost.values import known
@@ -36,7 +38,8 @@ def count_file(
     model = unpadded(path, read_structure(path))
     walker = Walker(model, dims)
     walked = walker.model()
-    return _graph_cost(path, model, walked, walker, dims)
+    cost = _graph_cost(path, model, walked, walker, dims)
+    return cost if convention == "nasprof" else _in_convention(cost, walked.steps, convention)
 
 
 def walk_file(path: Path, dims: Mapping[str, int] = _NONE) -> tuple[Step, ...]:
@@ -51,7 +54,7 @@ def walk_file(path: Path, dims: Mapping[str, int] = _NONE) -> tuple[Step, ...]:
 def _graph_cost(
     path: Path, model: Structure, walked: Walked, walker: Walker, dims: Mapping[str, int]
 ) -> GraphCost:
-    nodes = tuple([_node_cost(step) for step in walked.steps if step.counted])
+    nodes = tuple([node_cost(step) for step in walked.steps if step.counted])
     weights = count_weights(path, model)
     by_op = added_up((node.op_type, node) for node in nodes)
     return GraphCost(
@@ -74,7 +77,15 @@ def _graph_cost(
     )
 
 
-def _node_cost(step: Step) -> NodeCost:
+def _in_convention(cost: GraphCost, steps: Sequence[Step], name: str) -> GraphCost:
+    # Looked up here only: entry points of other distributions take longer to list than to count.
+    from profiler.cost.choose import convention
+
+    return replace(cost, convention=name, figure=figure(steps, convention(name)))
+
+
+def node_cost(step: Step) -> NodeCost:
+    """The figures of one node, as they are shown and stored."""
     macs: int | None = None
     flops: int | None = None
     result, times = step.result, step.times

@@ -27,42 +27,65 @@ class Event(NamedTuple):
     inner_in_place: int = 0
 
 
-def peak(
+class Peaks(NamedTuple):
+    """The largest sum of live tensors by either plan, or UNKNOWN.
+
+    Unit: bytes.
+    """
+
+    plain: int
+    in_place: int
+
+
+def peaks(
     events: Sequence[Event],
     sizes: Mapping[str, int],
-    inputs: Iterable[str],
+    inputs: Sequence[str],
     outputs: Iterable[str],
-    in_place: bool,
-) -> int:
-    """The largest sum of live tensors, or UNKNOWN.
+) -> Peaks:
+    """Lay out the memory of a graph by both plans.
 
     Unit: bytes. `sizes` holds activations only; names that it lacks are weights.
     """
     if any(size is UNKNOWN for size in sizes.values()):
-        return UNKNOWN
+        return Peaks(UNKNOWN, UNKNOWN)
     last = _last_reads(events, outputs)
+    plain = _peak(events, sizes, inputs, last, False)
+    return Peaks(plain, _peak(events, sizes, inputs, last, True))
+
+
+def _peak(
+    events: Sequence[Event],
+    sizes: Mapping[str, int],
+    inputs: Sequence[str],
+    last: Mapping[str, int],
+    in_place: bool,
+) -> int:
     # A buffer is called after the first name that it has; views and reuse give it more names.
     buffer = {name: name for name in inputs if name in sizes}
     dies = {name: last.get(name, -1) for name in buffer}
     live = highest = sum(sizes[name] for name in buffer)
     for index, event in enumerate(events):
-        for position, name in enumerate(event.outputs):
+        names, made, reuse, inner, inner_in_place = event
+        for name in made:
             if name not in sizes:
                 continue
             shared = None
-            if event.reuse and position == 0:
+            if reuse and name is made[0]:
                 shared = _shared(event, index, sizes, buffer, dies, in_place)
             if shared is None:
                 shared = name
                 live += sizes[name]
             buffer[name] = shared
-            dies[shared] = max(dies.get(shared, index), last.get(name, index))
-        inner = event.inner_in_place if in_place else event.inner
-        if inner is UNKNOWN:
+            death = last.get(name, index)
+            if dies.get(shared, -1) < death:
+                dies[shared] = death
+        inside = inner_in_place if in_place else inner
+        if inside is UNKNOWN:
             return UNKNOWN
-        if live + inner > highest:
-            highest = live + inner
-        for name in (*event.inputs, *event.outputs):
+        if live + inside > highest:
+            highest = live + inside
+        for name in (*names, *made):
             owner = buffer.get(name)
             if owner is not None and dies.get(owner) == index:
                 live -= sizes[owner]

@@ -221,4 +221,9 @@ def _precision(node: Node, scope: Scope, inputs: tuple[Value | None, ...]) -> st
         stored = [scope.stored.get(name, 0) for name in node.inputs[:2]]
         if all(dtype in _INTEGERS for dtype in stored):
             return _NAMES[stored[0]]
+    return precision_of(inputs)
+
+
+def precision_of(inputs: tuple[Value | None, ...]) -> str:
+    """The type of the first input; empty where there is none."""
     return _NAMES.get(dtype_of(inputs[0]), "") if inputs else ""

@@ -11,7 +11,7 @@ from exporters.onnx_types import Attribute, Graph, Node, Reference, Structure
 from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind
 from profiler.cost.control import CONTROL
-from profiler.cost.memory import Event, peak
+from profiler.cost.memory import Event, peaks
 from profiler.cost.nodes import KEY_BYTES, NOT_COUNTABLE, Nodes
 from profiler.cost.scope import Declared, Scope, completed, from_info, is_complete
 from profiler.cost.steps import Step, Walked
@@ -91,8 +91,7 @@ class Walker:
             steps,
             tuple(scope.types.get(name, NOTHING_KNOWN) for name in outputs),
             tuple(scope.array(name) for name in outputs),
-            peak(events, sizes, inputs, outputs, in_place=False),
-            peak(events, sizes, inputs, outputs, in_place=True),
+            *peaks(events, sizes, inputs, outputs),
         )
 
     def _other(

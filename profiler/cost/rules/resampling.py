@@ -29,8 +29,9 @@ def resize(call: Call) -> Result:
 def _resized(call: Call, x: Shape) -> Shape:
     axes = tuple(axis_of(axis, len(x)) for axis in call.integers("axes") or range(len(x)))
     y = list(x)
-    if call.has(3):
-        return _to_sizes(call, x, axes)
+    sizes = call.integers("sizes") or (call.sizes(3) if call.has(3) else None)
+    if sizes is not None:
+        return _to_sizes(call, x, axes, sizes)
     # Opset 10 and Upsample have the scales as the second input, opset 11 on as the third.
     scales: tuple[float, ...] | None = call.integers("scales")
     if scales is None:
@@ -40,9 +41,8 @@ def _resized(call: Call, x: Shape) -> Shape:
     return tuple(y)
 
 
-def _to_sizes(call: Call, x: Shape, axes: tuple[int, ...]) -> Shape:
+def _to_sizes(call: Call, x: Shape, axes: tuple[int, ...], sizes: Shape) -> Shape:
     y = list(x)
-    sizes = call.sizes(3)
     policy = call.text("keep_aspect_ratio_policy", "stretch")
     if policy != "stretch":
         ratios = [wanted / x[axis] for axis, wanted in zip(axes, sizes, strict=True)]

@@ -1,0 +1,123 @@
+"""Run a torch module without weights and without arithmetic, and write down its operators.
+
+The module runs on torch's meta device, where tensors have shapes and no data. What it calls is
+written down in ONNX's terms, so that one set of rules counts modules and exported files alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from exporters.meta_operators import described, tensors
+from exporters.onnx_types import Node, TypeInfo
+from profiler.core.errors import InputError
+
+_DTYPES: Mapping[torch.dtype, int] = {
+    torch.float32: 1, torch.uint8: 2, torch.int8: 3, torch.int16: 5, torch.int32: 6,
+    torch.int64: 7, torch.bool: 9, torch.float16: 10, torch.float64: 11, torch.complex64: 14,
+    torch.complex128: 15, torch.bfloat16: 16,
+}  # fmt: skip
+# Stands for a number that torch takes where ONNX takes a tensor.
+_SCALAR = "scalar"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The operators that a module called, in order.
+
+    `types` has every value by name, `weights` the names of parameters and buffers.
+    """
+
+    nodes: tuple[Node, ...]
+    types: Mapping[str, TypeInfo]
+    weights: frozenset[str]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    params: int
+    weight_bytes: int
+
+
+def trace_module(module: nn.Module, inputs: Sequence[torch.Tensor]) -> Trace:
+    """Write down what a module does to inputs of these shapes; the module itself is not changed.
+
+    Shapes: `inputs` may be tensors of any device; only their shapes and types are looked at.
+    Raises: InputError when the module cannot run without data, as when it looks at a value.
+    """
+    state = {
+        name: tensor.detach().to("meta")
+        for name, tensor in (*module.named_parameters(), *module.named_buffers())
+    }
+    feeds = tuple(tensor.detach().to("meta") for tensor in inputs)
+    recorder = _Recorder()
+    weights = frozenset(recorder.name_of(tensor) for tensor in state.values())
+    names = tuple(recorder.name_of(tensor) for tensor in feeds)
+    training = module.training
+    module.eval()
+    try:
+        with recorder, torch.no_grad():
+            result = torch.func.functional_call(module, state, feeds)
+    except (NotImplementedError, RuntimeError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"{type(module).__name__} cannot be counted without running it ({reason}); "
+            "export it and count the file"
+        ) from error
+    finally:
+        module.train(training)
+    return Trace(
+        tuple(recorder.nodes),
+        recorder.types,
+        weights,
+        names,
+        tuple(recorder.name_of(tensor) for tensor in tensors(result)),
+        sum(parameter.numel() for parameter in module.parameters()),
+        sum(tensor.numel() * tensor.element_size() for tensor in state.values()),
+    )
+
+
+class _Recorder(TorchDispatchMode):
+    """Writes down every operator that reaches the dispatcher."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes: list[Node] = []
+        self.types: dict[str, TypeInfo] = {_SCALAR: TypeInfo("tensor", 1, ())}
+        self._names: dict[int, str] = {}
+        # Tensors are told apart by identity, so none of them may go away.
+        self._kept: list[torch.Tensor] = []
+
+    def name_of(self, tensor: torch.Tensor) -> str:
+        """The name of a tensor; one that was not seen before gets one."""
+        found = self._names.get(id(tensor))
+        return self._new_name(tensor) if found is None else found
+
+    def _new_name(self, tensor: torch.Tensor) -> str:
+        name = f"t{len(self._kept)}"
+        self._names[id(tensor)] = name
+        self._kept.append(tensor)
+        self.types[name] = TypeInfo("tensor", _DTYPES.get(tensor.dtype, 0), tuple(tensor.shape))
+        return name
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        given = kwargs or {}
+        names = {id(tensor): self.name_of(tensor) for tensor in tensors((args, given))}
+        result = func(*args, **given)
+        call = described(func, args, given, result)
+        inputs = tuple(names[id(tensor)] if tensor is not None else "" for tensor in call.inputs)
+        if call.with_scalar:
+            inputs = (*inputs, _SCALAR)
+        # An operator that works in place gives its input back: under a new name from here on.
+        outputs = tuple(self._new_name(tensor) for tensor in tensors(result))
+        name = f"{call.op_type}_{len(self.nodes)}"
+        self.nodes.append(
+            Node(call.op_type, call.domain, "", name, inputs, outputs, call.attributes, b"", None)
+        )
+        return result
