@@ -55,18 +55,20 @@ def count_network(
     Shapes: `input_shape` without the batch dimension.
     """
     with _Skeleton(), _unscanned():
-        network = build()
-        cost = NetworkCost(params=sum(p.numel() for p in network.parameters()))
-        for layer in network.modules():
-            layer.__dict__["training"] = False
-            if rule := _RULES.get(type(layer)):
-                # The layer only tells its output's shape. Written past nn.Module's own setter,
-                # which takes longer than the layer; the network is thrown away after this.
-                layer.__dict__["forward"] = partial(rule, cost, layer)
+        layers = list(build().modules())
+    # Shared weights count once.
+    weights = {id(p): p.numel() for layer in layers for p in layer.parameters(recurse=False)}
+    cost = NetworkCost(params=sum(weights.values()))
+    for layer in layers:
+        layer.__dict__["training"] = False
+        if rule := _RULES.get(type(layer)):
+            # The layer only tells its output's shape. Written past nn.Module's own setter, which
+            # takes longer than the layer; the network is thrown away after this.
+            layer.__dict__["forward"] = partial(rule, cost, layer)
     # A batch of zero inputs has all shapes and no data; on the CPU it is faster than meta tensors.
     with torch.no_grad():
-        network(torch.empty(0, *input_shape, dtype=getattr(torch, dtype)))
-    for layer in network.modules():
+        layers[0](torch.empty(0, *input_shape, dtype=getattr(torch, dtype)))
+    for layer in layers:
         layer.__dict__.pop("forward", None)
     return cost
 
