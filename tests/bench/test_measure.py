@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_models import make_matmul
 
 from exporters.model_file import open_model
 from profiler.bench.attempt import Work
@@ -124,8 +125,6 @@ with open_store(str(folder / "store.db")) as store:
 
 @pytest.mark.fault
 def test_killed_runs_are_continued_and_repeat_nothing(tmp_path):
-    from conftest import make_matmul  # the folder's own, see SCRIPT
-
     models = [str(make_matmul(tmp_path / f"m{i}.onnx", seed=i)) for i in range(3)]
     here = Path(__file__)
     script = SCRIPT.format(
