@@ -8,9 +8,8 @@ from typing import Protocol
 from tabulate import tabulate
 
 from profiler.core.choice import Constraint
-from profiler.core.cost import GraphCost
 from profiler.core.outcome import Outcome
-from profiler.core.units import mib, ms, si
+from profiler.core.units import mib, ms
 from profiler.store.records import HistoryEntry, TrialRecord
 from reports.quantities import limit_text, quantity, short, shown
 from reports.rows import Row, outcome_row
@@ -72,43 +71,6 @@ def outcome_table(outcomes: Iterable[Outcome]) -> str:
         maxcolwidths=[34, 26, *[None] * 9, 44],
     )
     return "\n".join([table, *_footnotes(rows)])
-
-
-def cost_table(cost: GraphCost) -> str:
-    """The static cost of a model: totals first, then operators by their work.
-
-    Unit: MAC is one multiply and one add; FLOPs are 2 x MACs plus the other arithmetic.
-    """
-    params = si(cost.params)
-    if cost.module_params is not None and cost.module_params != cost.params:
-        params += f" (torch module {si(cost.module_params)})"
-    peak = cost.peak_activation_bytes
-    totals = [
-        ("MACs", si(cost.macs)),
-        ("FLOPs (2 x MACs + other)", si(cost.flops)),
-        ("parameters", params),
-        ("weights", f"{mib(cost.weight_bytes)} MiB"),
-        ("peak activations", "unknown" if peak is None else f"{mib(peak)} MiB"),
-        ("memory traffic", f"{mib(cost.bytes_read + cost.bytes_written)} MiB"),
-    ]
-    by_op = [
-        (shown(op.op_type, 40), str(op.nodes), si(op.macs), _share(op.macs, cost.macs),
-         si(op.flops), mib(op.bytes_read), mib(op.bytes_written))
-        for op in sorted(cost.by_op, key=lambda op: (-op.macs, -op.flops, op.op_type))
-    ]  # fmt: skip
-    head = ("operator", "nodes", "MACs", "share", "FLOPs", "read MiB", "written MiB")
-    parts = [
-        tabulate(totals, tablefmt="plain", disable_numparse=True),
-        "",
-        tabulate(by_op, head, colalign=("left", *("right",) * 6), disable_numparse=True),
-    ]
-    if cost.uncounted:
-        names = ", ".join(f"{shown(name, 40)} ({nodes})" for name, nodes in cost.uncounted)
-        parts.append(f"not counted, no rule: {names}")
-    if cost.unknown:
-        names = ", ".join(short(name, 40) for name in cost.unknown[:8])
-        parts.append(f"not counted, shape unknown: {len(cost.unknown)} nodes ({names})")
-    return "\n".join(parts)
 
 
 def history_table(entries: Sequence[HistoryEntry]) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from profiler.core.cost import GraphCost
 from profiler.core.environment import Environment
 from profiler.core.plain import dump, parse
-from profiler.store.records import ModelRecord
+from profiler.store.records import Calibration, ModelRecord
 from profiler.store.schema import now_label
-from profiler.store.tables import COST, ENVIRONMENT, MODEL
+from profiler.store.tables import CALIBRATION, COST, ENVIRONMENT, MODEL
 
 Dims = tuple[tuple[str, int], ...]
 
@@ -43,6 +44,34 @@ def put_environment(connection: Connection, environment: Environment) -> bool:
     """Store an environment once."""
     row = {"key": environment.key, "record": dump(environment), "created_at": now_label()}
     return put_row(connection, ENVIRONMENT, row)
+
+
+def put_calibration(connection: Connection, calibration: Calibration) -> None:
+    """Store what a machine can do at best; earlier calibrations stay."""
+    row = {
+        "environment_key": calibration.environment_key,
+        "threads": calibration.threads,
+        "record": dump(calibration),
+        "created_at": now_label(),
+    }
+    connection.execute(insert(CALIBRATION).values(**row))
+
+
+def newest_calibration(
+    connection: Connection, environment_key: str, threads: int
+) -> Calibration | None:
+    """The newest calibration of a machine at a number of threads."""
+    query = (
+        select(CALIBRATION.c.record, CALIBRATION.c.created_at)
+        .where(CALIBRATION.c.environment_key == environment_key)
+        .where(CALIBRATION.c.threads == threads)
+        .order_by(CALIBRATION.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    return replace(parse(Calibration, row.record), created_at=row.created_at)
 
 
 def model(connection: Connection, sha256: str) -> ModelRecord | None:

@@ -30,6 +30,22 @@ class ModelRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """The best that a machine was seen to do, measured by `nasprof devices --calibrate`.
+
+    Unit: operations a second by precision (two for each MAC), None where the machine has no
+    kernels for it; bytes read and written a second; samples are (work, ns) of single runs.
+    """
+
+    environment_key: str
+    threads: int
+    flops_per_s: Mapping[str, float | None]
+    bytes_per_s: float
+    samples: Mapping[str, tuple[tuple[int, int], ...] | None]
+    created_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OutcomeRecord:
     """An outcome with its UTC time label; `number` is the attempt (of a measurement, its last)."""
 

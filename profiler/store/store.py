@@ -21,6 +21,7 @@ from profiler.store.attempts import newest_complete
 from profiler.store.connect import connect, explained, shown, store_url, undamaged, writing
 from profiler.store.models import Dims
 from profiler.store.records import (
+    Calibration,
     FinalistRecord,
     HistoryEntry,
     ModelRecord,
@@ -138,6 +139,16 @@ class Store:
         """All environments, oldest first."""
         with self._read() as connection:
             return models.environments(connection)
+
+    def put_calibration(self, calibration: Calibration) -> None:
+        """Store what a machine can do at best; earlier calibrations stay."""
+        with self._write() as connection:
+            models.put_calibration(connection, calibration)
+
+    def calibration(self, environment_key: str, threads: int) -> Calibration | None:
+        """The newest calibration of a machine at a number of threads."""
+        with self._read() as connection:
+            return models.newest_calibration(connection, environment_key, threads)
 
     # Attempts and outcomes
 

@@ -114,6 +114,17 @@ ATTEMPT = Table(
     sqlite_autoincrement=True,
 )
 
+CALIBRATION = Table(
+    "calibration",
+    METADATA,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("environment_key", Text, ForeignKey("environment.key"), nullable=False),
+    Column("threads", Integer, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 SEARCH = Table(
     "search",
     METADATA,

@@ -22,7 +22,8 @@ from reports.quantities import listed, quantity, short, shown
 from reports.rows import Row, outcome_row
 from reports.to_csv import to_csv
 from reports.to_json import cost_row, outcome_rows, search_row, to_json
-from reports.to_text import cost_table, history_table, outcome_table, search_table
+from reports.cost_text import cost_table
+from reports.to_text import history_table, outcome_table, search_table
 
 
 @dataclass(frozen=True)

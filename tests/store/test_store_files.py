@@ -298,3 +298,21 @@ def test_the_default_store_is_in_the_data_folder(
     open_store(default_url()).close()
     assert path.exists()
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_newest_calibration_of_a_machine_counts(tmp_path: Path) -> None:
+    from profiler.bench.environment import capture
+    from profiler.store.records import Calibration
+
+    environment = capture()
+    first = Calibration(environment.key, 1, {"float32": 1e11, "int8": None}, 1e10, {"int8": None})
+    second = Calibration(environment.key, 1, {"float32": 2e11}, 2e10, {"float32": ((2, 1), (4, 2))})
+    with open_store(str(tmp_path / "s.db")) as store:
+        store.put_environment(environment)
+        store.put_calibration(first)
+        store.put_calibration(second)
+        found = store.calibration(environment.key, 1)
+        assert store.calibration(environment.key, 2) is None
+    assert found is not None
+    assert (found.flops_per_s, found.bytes_per_s) == (second.flops_per_s, second.bytes_per_s)
+    assert found.samples == second.samples
