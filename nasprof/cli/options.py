@@ -26,6 +26,13 @@ InputShape = Annotated[
     str | None,
     typer.Option("--input-shape", metavar="3x224x224", help="Shape of one input without batch."),
 ]
+Tables = Annotated[
+    Path | None,
+    typer.Option(
+        "--tables", envvar="NASPROF_TABLES", metavar="DIR",
+        help="Folder of imported tables; default: one in the user's data folder.",
+    ),
+]  # fmt: skip
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write.")]
 
 
@@ -41,6 +48,25 @@ def dims(values: list[str] | None) -> dict[str, int]:
             raise InputError(f"--dim {text!r} is not NAME=SIZE, for example --dim batch=8")
         pairs[name] = int(size)
     return pairs
+
+
+def sweeps(values: list[str] | None) -> dict[str, list[int]]:
+    """Read NAME=1,2,4 lists.
+
+    Raises: InputError naming the text that is none.
+    """
+    found = {}
+    for text in values or []:
+        name, equals, several = text.partition("=")
+        if not (name and equals):
+            raise InputError(f"--dims {text!r} is not NAME=1,2,4, for example --dims batch=1,2,4,8")
+        found[name] = sizes(several, f"--dims {name}=")
+    return found
+
+
+def cell(text: str) -> str:
+    """Text from a model as a cell of CSV that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def sizes(text: str | None, option: str) -> list[int]:

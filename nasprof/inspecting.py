@@ -1,0 +1,107 @@
+"""Static cost of whatever a person names: an ONNX file by its graph, a network without export.
+
+Counting reads the structure of a file and no weights, and runs no library's code on the file, so it
+is done in this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nasprof import exporting
+from profiler.core.cost import GraphCost
+from profiler.core.errors import InputError
+from profiler.cost.count import count_file
+from profiler.cost.explain import Difference, explain
+from profiler.cost.polynomial import Polynomial, polynomial
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be counted and at which sizes; `batch` is the size of a symbolic first axis."""
+
+    reference: exporting.Reference
+    batch: int | None = None
+    dims: Mapping[str, int] = field(default_factory=dict)
+    input_shape: tuple[int, ...] | None = None
+
+
+def count(question: Question, convention: str = "nasprof") -> GraphCost:
+    """Count a model.
+
+    An ONNX file is counted from its graph; any other subject or a torch module from a run on the
+    meta device of torch, without weights and without export, by the same rules.
+    Raises: InputError or ModelError naming what is wrong.
+    """
+    path = _file(question)
+    if path is None:
+        return _count_module(question, convention)
+    return count_file(path, _dims(path, question), convention)
+
+
+def differences(question: Question, convention: str) -> tuple[Difference, ...]:
+    """How another convention's figure for a model comes about, by operator type.
+
+    Raises: as `count`.
+    """
+    path = _file(question) or _exported(question)
+    return explain(path, convention, _dims(path, question))
+
+
+def polynomials(question: Question) -> dict[str, Polynomial | None]:
+    """MACs, FLOPs and activation peak as polynomials of the symbols without a size.
+
+    Raises: as `count`; InputError for a network, whose sizes are all known.
+    """
+    path = _file(question)
+    if path is None:
+        raise InputError(
+            f"{question.reference} has no symbolic dimensions; export it with --dynamic-batch"
+        )
+    return polynomial(path, question.dims)
+
+
+def name(reference: exporting.Reference) -> str:
+    """What a table calls it."""
+    return reference if isinstance(reference, str) else str(getattr(reference, "name", reference))
+
+
+def _file(question: Question) -> Path | None:
+    reference = question.reference
+    if isinstance(reference, str | Path) and str(reference).endswith(".onnx"):
+        return Path(reference)
+    return None
+
+
+def _exported(question: Question) -> Path:
+    subject = exporting.resolve(question.reference, question.input_shape)
+    return exporting.export(subject, None, batch=question.batch or 1).path
+
+
+def _dims(path: Path, question: Question) -> dict[str, int]:
+    """Sizes by symbol: those given, and the batch for symbolic first axes of the inputs."""
+    if question.batch is None:
+        return dict(question.dims)
+    from exporters.model_file import open_model
+
+    first = (spec.shape[0] for spec in open_model(path, need_weights=False).inputs if spec.shape)
+    batches = {symbol: question.batch for symbol in first if isinstance(symbol, str)}
+    if not batches:
+        raise InputError(f"{path} has no symbolic batch axis; leave out --batch {question.batch}")
+    return {**batches, **question.dims}
+
+
+def _count_module(question: Question, convention: str) -> GraphCost:
+    import torch
+
+    from exporters.meta_trace import trace_module
+    from profiler.cost.traced import count_trace
+
+    subject = exporting.resolve(question.reference, question.input_shape)
+    feeds = []
+    for spec in subject.inputs:
+        shape = [question.batch or 1, *(size for size in (spec.shape or ())[1:])]
+        feeds.append(torch.empty(shape, dtype=getattr(torch, spec.dtype), device="meta"))
+    return count_trace(trace_module(subject.build(0), feeds), convention)
