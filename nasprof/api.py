@@ -16,8 +16,11 @@ import nasprof.search  # noqa: F401
 from profiler.core.errors import MeasurementError, UnavailableError
 
 if TYPE_CHECKING:
+    from nasprof.catalogue import Kind, ListedSpace, ShownTable
     from nasprof.exporting import Exported, Reference
     from nasprof.search.loop import SearchResult
+    from nasprof.spaces._show import Shown
+    from nasprof.tables._library import TableInfo
     from profiler.bench.devices import Device
     from profiler.core.cost import GraphCost
     from profiler.core.outcome import Measurement, Outcome
@@ -263,3 +266,65 @@ def _open(store: str | Path | None, *, read_only: bool = False) -> Store:
 
     url = default_url() if store is None else str(store)
     return open_store(url, read_only=read_only)
+def spaces(*, tables: str | Path | None = None) -> tuple[ListedSpace, ...]:
+    """All search spaces with the published tables imported for them."""
+    from nasprof import catalogue
+
+    return catalogue.spaces(_folder(tables))
+
+
+def show_candidate(reference: str) -> Shown:
+    """Draw an architecture such as `nasbench201:857` and count its network.
+
+    Raises: InputError when there is no such space or candidate.
+    """
+    from nasprof import catalogue
+
+    return catalogue.show_candidate(reference)
+
+
+def table_kinds() -> tuple[Kind, ...]:
+    """The published formats that `import_table` reads."""
+    from nasprof import catalogue
+
+    return catalogue.kinds()
+
+
+def import_table(
+    kind: str,
+    files: Sequence[str | Path],
+    *,
+    space: str | None = None,
+    tables: str | Path | None = None,
+) -> tuple[TableInfo, ...]:
+    """Read published files that a person has, and keep them as typed Parquet with units.
+
+    `space` names whose rows they are for kind `table`, a CSV or Parquet file of one's own.
+    Raises: InputError for files that are of another kind, damaged or unsafe.
+    """
+    from nasprof import catalogue
+
+    return catalogue.import_files(kind, [Path(file) for file in files], _folder(tables), space)
+
+
+def tables(folder: str | Path | None = None) -> tuple[TableInfo, ...]:
+    """All imported tables by name."""
+    from nasprof import catalogue
+
+    return catalogue.tables(_folder(folder))
+
+
+def show_table(name: str, *, tables: str | Path | None = None) -> ShownTable:
+    """An imported table: its columns, the recorded targets among them, its first rows.
+
+    Raises: InputError when there is none of that name.
+    """
+    from nasprof import catalogue
+
+    return catalogue.show_table(name, _folder(tables))
+
+
+def _folder(tables: str | Path | None) -> Path | None:
+    return None if tables is None else Path(tables)
+
+

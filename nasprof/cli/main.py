@@ -7,7 +7,18 @@ from typing import Any
 
 import typer
 
-from nasprof.cli import bench, demo, devices, export, history, inspect, report, search
+from nasprof.cli import (
+    bench,
+    demo,
+    devices,
+    export,
+    history,
+    inspect,
+    report,
+    search,
+    spaces,
+    tables,
+)
 from profiler.core.errors import NasprofError
 
 INTERRUPTED = 130
@@ -35,6 +46,8 @@ app.command("report")(report.command)
 app.command("devices")(devices.command)
 app.command("history")(history.command)
 app.command("demo")(demo.command)
+app.add_typer(spaces.app, name="spaces")
+app.add_typer(tables.app, name="tables")
 
 
 def run() -> None:

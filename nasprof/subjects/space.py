@@ -24,10 +24,14 @@ _GENES = re.compile(r"[0-9]+(\.[0-9]+)+")
 class _Space(Protocol):
     """The part of a search space that is needed here."""
 
-    name: str
-    sizes: tuple[int, ...]
-    input_shape: tuple[int, ...]
-    input_dtype: str
+    @property
+    def name(self) -> str: ...
+    @property
+    def sizes(self) -> tuple[int, ...]: ...
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def input_dtype(self) -> str: ...
 
     def valid(self, genes: tuple[int, ...]) -> bool: ...
     def parse(self, text: str) -> tuple[int, ...]: ...
@@ -52,16 +56,26 @@ class SpaceSource:
         """
         name, _, candidate = reference.partition(":")
         space: _Space = load(_SPACES, name)
-        genes = _genes(space, candidate)
-        return Subject(
-            text=f"{name}:{_text(space, genes)}",
-            inputs=inputs or (image(_shape(space, genes), dtype=space.input_dtype),),
-            build=lambda seed: space.build(genes),
-            source=_code(space),
-        )
+        return candidate_subject(space, candidate_genes(space, candidate), inputs)
 
 
-def _genes(space: _Space, candidate: str) -> tuple[int, ...]:
+def candidate_subject(
+    space: _Space, genes: tuple[int, ...], inputs: tuple[TensorSpec, ...] | None = None
+) -> Subject:
+    """Refer to an architecture of a space, be it one of the project or a person's own."""
+    return Subject(
+        text=f"{space.name}:{_text(space, genes)}",
+        inputs=inputs or (image(_shape(space, genes), dtype=space.input_dtype),),
+        build=lambda seed: space.build(genes),
+        source=_code(space),
+    )
+
+
+def candidate_genes(space: _Space, candidate: str) -> tuple[int, ...]:
+    """Read an architecture from its published text, its index or its genes (`3.1.0.2.2.4`).
+
+    Raises: InputError when the space has none of that name.
+    """
     if not _GENES.fullmatch(candidate):
         return space.parse(candidate)
     genes = tuple(int(part) for part in candidate.split("."))

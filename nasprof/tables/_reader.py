@@ -70,12 +70,12 @@ def import_table(kind: str, files: Sequence[Path], folder: Path) -> tuple[Table,
     for path in files:
         if not path.exists():
             raise InputError(f"{path} is not there; {kind} needs {reader.takes}")
-    source = ", ".join(_named(path) for path in files)
+    source = ", ".join(named_source(path) for path in files)
     tables = []
     for content in reader.read(files):
         path = folder / f"{kind}.{content.space}.parquet"
         notes = {"kind": kind, "space": content.space, "source": source, **content.notes}
-        _write(content, notes, path)
+        write_content(content, notes, path)
         tables.append(read_table(path))
     return tuple(tables)
 
@@ -93,7 +93,11 @@ def to_arrow(content: Content, notes: Mapping[str, str]) -> pa.Table:
     return pa.table(arrays, schema=pa.schema(fields, metadata=metadata))
 
 
-def _write(content: Content, notes: Mapping[str, str], path: Path) -> None:
+def write_content(content: Content, notes: Mapping[str, str], path: Path) -> None:
+    """Write a table as Parquet, whole or not at all.
+
+    Raises: InputError when the folder cannot be written.
+    """
     data = to_arrow(content, notes)
     part = path.with_suffix(".part")
     try:
@@ -105,7 +109,8 @@ def _write(content: Content, notes: Mapping[str, str], path: Path) -> None:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def _named(path: Path) -> str:
+def named_source(path: Path) -> str:
+    """A file by its name and the hash of its content."""
     if path.is_dir():
         return path.name
     digest = hashlib.sha256()
