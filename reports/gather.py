@@ -10,7 +10,7 @@ from profiler.core.environment import Environment
 from profiler.core.errors import InputError
 from profiler.core.outcome import Measurement
 from profiler.core.target import BenchPlan
-from profiler.store.records import ModelRecord, OutcomeRecord, SearchRecord
+from profiler.store.records import Calibration, ModelRecord, OutcomeRecord, SearchRecord
 from profiler.store.store import Store
 from reports.quantities import shown
 from reports.rows import Row, outcome_row
@@ -36,6 +36,7 @@ class Material:
     plans: Mapping[str, BenchPlan]
     search: SearchView | None
     searches: tuple[SearchRecord, ...]
+    calibrations: Mapping[tuple[str, int], Calibration]
 
     @property
     def rows(self) -> list[Row]:
@@ -84,7 +85,18 @@ def gather(
         plans={record.outcome.plan.key: record.outcome.plan for record in records},
         search=view,
         searches=tuple(searches),
+        calibrations=_calibrations(store, [subject.row for subject in subjects]),
     )
+
+
+def _calibrations(store: Store, rows: Sequence[Row]) -> dict[tuple[str, int], Calibration]:
+    """The newest calibration of every machine and thread count that was measured on."""
+    found = {}
+    for key in {(row.environment_key, row.threads) for row in rows}:
+        calibration = store.calibration(*key)
+        if calibration is not None:
+            found[key] = calibration
+    return found
 
 
 def _chosen(searches: Sequence[SearchRecord], name: str | None) -> SearchRecord | None:

@@ -15,6 +15,7 @@ from profiler.core.units import si
 from reports.charts.accuracy import accuracy_chart
 from reports.charts.macs import macs_chart, rank_correlation, targets_of
 from reports.charts.operators import by_weight, operator_chart
+from reports.charts.roofline import roofline_chart
 from reports.charts.spread import spread_chart
 from reports.commands import commands
 from reports.gather import Material, Subject
@@ -73,6 +74,7 @@ def to_html(material: Material, generated: str) -> str:
         more_measurements=measurement_grid(subjects[_MOST_LINES:], letters),
         doubts=doubt_lines(subjects),
         macs_chart=_markup(macs_chart(rows)),
+        roofline_chart=_markup(roofline_chart(subjects, material.calibrations)),
         correlations=_correlations(material),
         spread_chart=_markup(spread_chart(spread)),
         spread_count=f"{len(spread)} of {len(subjects)}",

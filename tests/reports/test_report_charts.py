@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiler.core.choice import Constraint
+from profiler.store.records import Calibration
 from reports.charts.accuracy import accuracy_chart
 from reports.charts.labels import label_points
 from reports.charts.macs import macs_chart, rank_correlation
 from reports.charts.operators import operator_chart
+from reports.charts.roofline import roofline_chart
 from reports.charts.scales import scale_axis
 from reports.charts.spread import spread_chart
 from reports.charts.svg import drawing, pixels
@@ -161,3 +163,16 @@ def test_few_networks_far_below_the_others_are_drawn_with_their_texts(view: Sear
     drawn = accuracy_chart(replace(view, points=points))
     assert drawn is not None
     assert sum(f">#{number}: 10" in drawn for number in low) == 3
+
+
+def test_measurements_lie_under_the_measured_roof(material: Material) -> None:
+    rows = [subject for subject in material.shown if subject.cost is not None]
+    key = rows[0].row.environment_key
+    roof = Calibration(key, 1, {"float32": 1e14, "int8": None}, 1e13, {})
+    svg = roofline_chart(rows, {(key, 1): roof})
+    assert svg is not None
+    drawn = [title for title in titles(svg) if "of the roof" in title]
+    same = [s for s in rows if s.row.threads == 1 and s.row.environment_key == key]
+    assert 0 < len(drawn) <= len(same)
+    assert "mathdefault" not in svg
+    assert roofline_chart(rows, {}) is None

@@ -17,12 +17,12 @@ from profiler.core.choice import Constraint
 from profiler.core.outcome import Measurement
 from profiler.store.records import TrialRecord
 from profiler.store.store import Store
+from reports.cost_text import cost_table
 from reports.gather import Material
 from reports.quantities import listed, quantity, short, shown
 from reports.rows import Row, outcome_row
 from reports.to_csv import to_csv
 from reports.to_json import cost_row, outcome_rows, search_row, to_json
-from reports.cost_text import cost_table
 from reports.to_text import history_table, outcome_table, search_table
 
 
