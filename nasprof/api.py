@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from profiler.core.cost import GraphCost
     from profiler.core.outcome import Measurement, Outcome
     from profiler.core.target import BenchPlan, Target
-    from profiler.store.records import HistoryEntry
+    from profiler.cost.explain import Difference
+    from profiler.cost.polynomial import Polynomial
+    from profiler.cost.roofline import Roofline
+    from profiler.store.records import Calibration, HistoryEntry
     from profiler.store.store import Store
     from reports.write import Report
 
@@ -83,16 +86,73 @@ def inspect(
     batch: int | None = None,
     dims: Mapping[str, int] | None = None,
     input_shape: tuple[int, ...] | None = None,
+    convention: str = "nasprof",
 ) -> GraphCost:
-    """Count MACs, FLOPs, parameters and memory of an ONNX file or subject.
+    """Count MACs, FLOPs, parameters and memory of an ONNX file, a subject or a torch module.
 
-    Raises: InputError when it is no model or an axis has no size.
+    Raises: InputError when it is no model or cannot be counted.
     """
-    from nasprof import measuring
+    from nasprof import inspecting
 
-    sizes = measuring.Sizes(batch, dims or {}, input_shape)
-    opened, _ = measuring.open_reference(model, sizes)
-    return measuring.count(opened, sizes)
+    question = inspecting.Question(model, batch, dims or {}, input_shape)
+    return inspecting.count(question, convention)
+
+
+def explain(
+    model: Reference,
+    convention: str,
+    *,
+    batch: int | None = None,
+    dims: Mapping[str, int] | None = None,
+    input_shape: tuple[int, ...] | None = None,
+) -> tuple[Difference, ...]:
+    """List by operator type how another tool's figure differs from nasprof's MACs, and why.
+
+    Raises: as `inspect`.
+    """
+    from nasprof import inspecting
+
+    question = inspecting.Question(model, batch, dims or {}, input_shape)
+    return inspecting.differences(question, convention)
+
+
+def polynomials(
+    model: Reference, *, dims: Mapping[str, int] | None = None
+) -> dict[str, Polynomial | None]:
+    """MACs, FLOPs and activation peak of an ONNX file as polynomials of its symbolic dimensions.
+
+    Raises: as `inspect`.
+    """
+    from nasprof import inspecting
+
+    return inspecting.polynomials(inspecting.Question(model, None, dims or {}))
+
+
+def roofline(cost: GraphCost, *, threads: int = 1, store: str | Path | None = None) -> Roofline:
+    """Put a counted graph under this machine's measured peaks.
+
+    Raises: InputError when the machine has not been calibrated, see `calibrate`.
+    """
+    from profiler.bench.calibration import stored_peaks
+    from profiler.cost.roofline import roofline as under
+
+    with _open(store, read_only=True) as opened:
+        return under(cost, stored_peaks(opened, threads))
+
+
+def calibrate(
+    *, threads: int = 1, seconds: float = 1.0, store: str | Path | None = None
+) -> Calibration:
+    """Measure this machine's peak arithmetic by precision and its memory bandwidth.
+
+    Unit: `seconds` is spent on each precision.
+    Raises: MeasurementError when the worker fails.
+    """
+    from profiler.bench.calibration import calibrate as measure_peaks
+
+    with _open(store) as opened:
+        opened.check_writable()
+        return measure_peaks(opened, threads, seconds)
 
 
 def bench(
@@ -169,7 +229,7 @@ def bench_all(
 def search(
     space: str = "nasbench201",
     *,
-    accuracy: str = "digits",
+    accuracy: str | None = None,
     limits: Limits = (),
     queries: int = 40,
     strategy: str = "weaknas",
@@ -177,13 +237,19 @@ def search(
     seed: int = 0,
     name: str | None = None,
     resume: bool = False,
+    genes: Sequence[str] = (),
+    metric: str | None = None,
+    recorded: str | Path | None = None,
+    tables: str | Path | None = None,
     store: str | Path | None = None,
     on_progress: Progress = _silent,
     on_note: Note = _quiet,
 ) -> SearchResult:
     """Search a space for the most accurate networks inside measured limits.
 
-    `limits` are texts such as `latency@onnxruntime-cpu<=2ms` or `macs<=300M`.
+    `limits` are texts such as `latency@onnxruntime-cpu<=2ms`, `latency@recorded:pixel3<=20ms` or
+    `macs<=300M`; `recorded` is a table to look recorded targets up in, instead of imported ones.
+    `space` is a name, a `FILE.py`, or `table:FILE` with the columns `genes` and `metric`.
     Raises: InputError for bad input. Interrupted, it can be resumed with the same settings.
     """
     from nasprof.search import live
@@ -198,6 +264,10 @@ def search(
         seed=seed,
         name=name,
         resume=resume,
+        genes=tuple(genes),
+        metric=metric,
+        recorded=None if recorded is None else Path(recorded),
+        tables=_folder(tables),
     )
     with _open(store) as opened:
         opened.check_writable()
@@ -227,45 +297,6 @@ def devices() -> list[Device]:
     return probe_all()
 
 
-def history(limit: int = 20, *, store: str | Path | None = None) -> list[HistoryEntry]:
-    """The newest bench runs and searches of the store, newest first."""
-    with _open(store, read_only=True) as opened:
-        return opened.history(limit)
-
-
-def _targets(
-    names: Sequence[str], threads: Sequence[int], precision: str, on_note: Note
-) -> list[Target]:
-    """The targets that can be used here; of the others one line each goes to `on_note`."""
-    from profiler.bench.devices import require
-    from profiler.core.target import Target
-
-    usable, missing = [], []
-    for name in dict.fromkeys(names):
-        try:
-            require(name)
-            usable.append(name)
-        except UnavailableError as error:
-            missing.append(str(error))
-    if not usable or not threads:
-        raise UnavailableError("; ".join(missing) or "no target to measure on; name one with --on")
-    for line in missing:
-        on_note(line)
-    return [Target(name, precision=precision, threads=t) for name in usable for t in threads]
-
-
-def _plan(quick: bool, seed: int, dims: Mapping[str, int]) -> BenchPlan:
-    from profiler.core.target import BenchPlan
-
-    pairs = tuple(sorted(dims.items()))
-    return BenchPlan.quick(seed=seed, dims=pairs) if quick else BenchPlan(seed=seed, dims=pairs)
-
-
-def _open(store: str | Path | None, *, read_only: bool = False) -> Store:
-    from profiler.store.store import default_url, open_store
-
-    url = default_url() if store is None else str(store)
-    return open_store(url, read_only=read_only)
 def spaces(*, tables: str | Path | None = None) -> tuple[ListedSpace, ...]:
     """All search spaces with the published tables imported for them."""
     from nasprof import catalogue
@@ -324,7 +355,46 @@ def show_table(name: str, *, tables: str | Path | None = None) -> ShownTable:
     return catalogue.show_table(name, _folder(tables))
 
 
+def history(limit: int = 20, *, store: str | Path | None = None) -> list[HistoryEntry]:
+    """The newest bench runs and searches of the store, newest first."""
+    with _open(store, read_only=True) as opened:
+        return opened.history(limit)
+
+
 def _folder(tables: str | Path | None) -> Path | None:
     return None if tables is None else Path(tables)
 
 
+def _targets(
+    names: Sequence[str], threads: Sequence[int], precision: str, on_note: Note
+) -> list[Target]:
+    """The targets that can be used here; of the others one line each goes to `on_note`."""
+    from profiler.bench.devices import require
+    from profiler.core.target import Target
+
+    usable, missing = [], []
+    for name in dict.fromkeys(names):
+        try:
+            require(name)
+            usable.append(name)
+        except UnavailableError as error:
+            missing.append(str(error))
+    if not usable or not threads:
+        raise UnavailableError("; ".join(missing) or "no target to measure on; name one with --on")
+    for line in missing:
+        on_note(line)
+    return [Target(name, precision=precision, threads=t) for name in usable for t in threads]
+
+
+def _plan(quick: bool, seed: int, dims: Mapping[str, int]) -> BenchPlan:
+    from profiler.core.target import BenchPlan
+
+    pairs = tuple(sorted(dims.items()))
+    return BenchPlan.quick(seed=seed, dims=pairs) if quick else BenchPlan(seed=seed, dims=pairs)
+
+
+def _open(store: str | Path | None, *, read_only: bool = False) -> Store:
+    from profiler.store.store import default_url, open_store
+
+    url = default_url() if store is None else str(store)
+    return open_store(url, read_only=read_only)
