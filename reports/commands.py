@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from profiler.core.choice import Constraint
 from profiler.core.target import BenchPlan
+from profiler.store.records import SearchRecord
 from reports.gather import Material, Subject
 from reports.quantities import shown
 from reports.search_view import SearchView
@@ -39,14 +40,27 @@ def _sizes(dims: Iterable[tuple[str, int]]) -> list[str]:
 
 def _search(view: SearchView) -> str:
     record = view.record
-    parts = ["nasprof", "search", "--space", shown(record.space)]
+    parts = ["nasprof", "search", *_space(record)]
     parts += ["--accuracy", shown(record.accuracy)]
     for limit in record.constraints:
         parts += ["--limit", f"{shown(limit.key)}<={_value(limit)}"]
     parts += ["--queries", str(record.queries), "--strategy", shown(record.strategy)]
     if isinstance(threads := record.config.get("threads"), int):
         parts += ["--threads", str(threads)]
+    recorded = record.config.get("recorded")
+    if isinstance(recorded, dict) and isinstance(file := recorded.get("file"), str):
+        parts += ["--recorded", shown(file)]
     return shlex.join([*parts, "--seed", str(record.seed)])
+
+
+def _space(record: SearchRecord) -> list[str]:
+    """The space by its name, or the file that it was made of."""
+    named = record.config.get("space")
+    parts = ["--space", shown(named if isinstance(named, str) else record.space)]
+    genes, metric = record.config.get("genes"), record.config.get("metric")
+    if isinstance(genes, list) and isinstance(metric, str):
+        parts += ["--genes", shown(",".join(map(str, genes)), 1000), "--metric", shown(metric)]
+    return parts
 
 
 def _value(limit: Constraint) -> str:

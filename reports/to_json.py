@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from profiler.core.cost import GraphCost
 from profiler.core.outcome import Outcome
 from profiler.core.plain import to_plain
 from profiler.store.records import TrialRecord
@@ -40,12 +39,6 @@ def to_json(material: Material) -> str:
 def outcome_rows(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     """Outcomes as one flat mapping each."""
     return [_row(outcome_row(outcome)) for outcome in outcomes]
-
-
-def cost_row(cost: GraphCost) -> dict[str, Any]:
-    """A static cost with its operators and nodes."""
-    found: dict[str, Any] = to_plain(cost)
-    return found
 
 
 def search_row(found: SearchFound) -> dict[str, Any]:

@@ -54,8 +54,8 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Count MACs, FLOPs, parameters and memory of models, without reading weights."""
+    from profiler.core.plain import to_plain
     from reports import cost_text
-    from reports.to_json import cost_row
 
     sizes: dict[str, Any] = {"batch": batch, "input_shape": options.shape(input_shape)}
     if explain is not None:
@@ -67,7 +67,7 @@ def command(
     costs = list(_costs(models, dim, sweep, {**sizes, "convention": convention}))
     roofs = [api.roofline(cost, threads=threads, store=store) for _, cost in costs if roofline]
     if json:
-        rows = [{"model": label, **cost_row(cost)} for label, cost in costs]
+        rows = [{"model": label, **to_plain(cost)} for label, cost in costs]
         for row, roof in zip(rows, roofs, strict=False):
             row["roofline"] = asdict(roof)
         show_json(rows if len(rows) > 1 else rows[0])
