@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,16 +13,23 @@ from nasprof.cli.printing import note, progress, show_json
 
 
 def command(
-    space: Annotated[str, typer.Option(help="Search space.")] = "nasbench201",
+    space: Annotated[
+        str, typer.Option(help="Search space: a name, FILE.py or table:FILE.")
+    ] = "nasbench201",
     accuracy: Annotated[
-        str, typer.Option(help="digits (short real training) or table:FILE[:COLUMN].")
-    ] = "digits",
+        str | None,
+        typer.Option(
+            help="digits (short real training) or table:FILE[:COLUMN]; default digits, for a "
+            "table space its metric."
+        ),
+    ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
             "--limit",
             metavar='"latency@onnxruntime-cpu<=2ms"',
-            help="Upper limit, repeatable: latency@RUNTIME, macs, params, peak_memory@RUNTIME.",
+            help="Upper limit, repeatable: latency@RUNTIME, latency@recorded:DEVICE, "
+            "energy@recorded:DEVICE, macs, params, peak_memory@RUNTIME.",
         ),
     ] = None,
     queries: Annotated[int, typer.Option(min=1, help="Accuracies to find.")] = 40,
@@ -32,6 +40,18 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the search of the same settings or name.")
     ] = False,
+    genes: Annotated[
+        str | None,
+        typer.Option(metavar="a,b,c", help="Gene columns of a table space, parted by commas."),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Accuracy column of a table space.")
+    ] = None,
+    recorded: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Table of recorded targets instead of imported ones."),
+    ] = None,
+    tables: options.Tables = None,
     store: options.Store = None,
     json: options.Json = False,
 ) -> None:
@@ -47,6 +67,10 @@ def command(
             seed=seed,
             name=name,
             resume=resume,
+            genes=[] if genes is None else [name.strip() for name in genes.split(",")],
+            metric=metric,
+            recorded=recorded,
+            tables=tables,
             store=store,
             on_progress=bar.step,
             on_note=note,

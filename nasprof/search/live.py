@@ -6,14 +6,18 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from nasprof import measuring
 from nasprof.evaluate._evaluator import Accuracy, open_evaluator
 from nasprof.search.constraints import parse_constraints
 from nasprof.search.loop import SearchResult, run_search, search_record
+from nasprof.search.opening import open_searched
 from nasprof.search.problem import SearchProblem, check_problem
+from nasprof.search.recorded import SESSION, LookUps, identity, is_recorded, look_ups
 from nasprof.search.trials import Measured
 from nasprof.spaces._space import Space
+from nasprof.subjects.space import candidate_subject
 from profiler.bench.devices import require
 from profiler.bench.environment import capture
 from profiler.bench.measure import Progress
@@ -43,10 +47,15 @@ _MEASURED: Mapping[str, Callable[[Measurement], float]] = {
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A search as a person asks for it; texts are in the grammars of the command line."""
+    """A search as a person asks for it; texts are in the grammars of the command line.
+
+    Without `accuracy` a space's usual one is taken: digits, or the metric of a table. `genes` and
+    `metric` are the columns of a space `table:FILE`. `recorded` is a table to look recorded targets
+    up in, instead of the imported ones in the folder `tables`.
+    """
 
     space: str
-    accuracy: str
+    accuracy: str | None
     limits: tuple[str, ...]
     queries: int
     strategy: str
@@ -54,6 +63,10 @@ class SearchRequest:
     seed: int
     name: str | None
     resume: bool
+    genes: tuple[str, ...] = ()
+    metric: str | None = None
+    recorded: Path | None = None
+    tables: Path | None = None
 
 
 def run(request: SearchRequest, store: Store, on_progress: Progress, on_note: Note) -> SearchResult:
@@ -61,18 +74,23 @@ def run(request: SearchRequest, store: Store, on_progress: Progress, on_note: No
 
     Raises: InputError for a request that cannot be met, MeasurementError when no candidate works.
     """
-    space: Space = load("nasprof.spaces", request.space)
+    opened = open_searched(request.space, request.genes, request.metric)
+    space = opened.space
     constraints = parse_constraints(request.limits)
     problem = SearchProblem(
         space, constraints, request.strategy, request.queries, seed=request.seed
     )
     check_problem(problem)
     load("nasprof.search.strategies", request.strategy)
-    live = _Live(space, constraints, _targets(constraints, request.threads), request.seed, store)
-    evaluate = open_evaluator(request.accuracy, space, request.seed)
-    name = _open_search(request, problem, store, on_note)
+    looked = look_ups(opened, constraints, request.recorded, request.tables)
+    targets = {} if looked.whole else _targets(constraints, request.threads)
+    live = _Live(space, constraints, targets, looked, request.seed, store)
+    accuracy = request.accuracy or opened.accuracy
+    evaluate = open_evaluator(accuracy, space, request.seed)
+    extra = {**opened.identity, **identity(looked, request.recorded)}
+    name = _open_search(request, _record(request, problem, accuracy, extra), store, on_note)
     count = _Counter(problem, space, on_progress)
-    return run_search(
+    result = run_search(
         problem,
         name,
         measure=live.measure,
@@ -80,15 +98,20 @@ def run(request: SearchRequest, store: Store, on_progress: Progress, on_note: No
         store=store,
         on_trial=count.show,
     )
+    return replace(result, notes=(*result.notes, *looked.notes))
 
 
 @dataclass(frozen=True, slots=True)
 class _Live:
-    """Measures candidates: the first time from the store where it has them, again always anew."""
+    """Measures candidates: the first time from the store where it has them, again always anew.
+
+    What is recorded is looked up, both times.
+    """
 
     space: Space
     constraints: tuple[Constraint, ...]
     targets: Mapping[str, Target]
+    looked: LookUps
     seed: int
     store: Store
 
@@ -97,9 +120,12 @@ class _Live:
 
         Raises: MeasurementError with the reason of the first target that gave no number.
         """
+        values = self.looked.values(candidate.genes)
+        if self.looked.whole:
+            return Measured(values, session=SESSION, record=self.looked.record)
         notes: list[str] = []
-        text = f"{self.space.name}:{self.space.describe(candidate.genes)}"
-        ready = measuring.prepare(text, measuring.Sizes(), self.seed, self.store, notes.append)
+        subject = candidate_subject(self.space, candidate.genes)
+        ready = measuring.prepare(subject, measuring.Sizes(), self.seed, self.store, notes.append)
         plan = BenchPlan(seed=self.seed) if again else BenchPlan.quick(seed=self.seed)
         found = {} if again else self._stored(ready, plan)
         missing = [target for name, target in self.targets.items() if name not in found]
@@ -113,13 +139,14 @@ class _Live:
                 )
             found[outcome.target.runtime] = outcome
         return Measured(
-            metrics=self._metrics(ready.cost, found),
+            metrics=self._metrics(ready.cost, found) | values,
             session=next((m.session for m in found.values()), None),
             model_sha256=ready.model.sha256,
             record={
                 "verdicts": {name: m.latency.verdict.value for name, m in found.items()},
                 "notes": notes,
-            },
+            }
+            | self.looked.record,
         )
 
     def _stored(self, ready: measuring.Ready, plan: BenchPlan) -> dict[str, Measurement]:
@@ -138,6 +165,8 @@ class _Live:
         for name in ("macs", "params"):
             metrics[name] = None if cost is None else _STATIC[name](cost)
         for constraint in self.constraints:
+            if is_recorded(constraint):
+                continue
             if constraint.target is not None:
                 value: float | None = _MEASURED[constraint.metric](measured[constraint.target])
             else:
@@ -174,7 +203,7 @@ def _targets(constraints: Sequence[Constraint], threads: int) -> dict[str, Targe
     """
     targets: dict[str, Target] = {}
     for constraint in constraints:
-        if constraint.target is None and constraint.metric in _STATIC:
+        if is_recorded(constraint) or (constraint.target is None and constraint.metric in _STATIC):
             continue
         if constraint.metric not in _MEASURED or constraint.target is None:
             raise InputError(f"{constraint.key} cannot be measured on this machine")
@@ -183,19 +212,21 @@ def _targets(constraints: Sequence[Constraint], threads: int) -> dict[str, Targe
     return targets
 
 
-def _open_search(
-    request: SearchRequest, problem: SearchProblem, store: Store, on_note: Note
-) -> str:
+def _record(
+    request: SearchRequest, problem: SearchProblem, accuracy: str, extra: Mapping[str, object]
+) -> SearchRecord:
+    record = search_record(problem, request.name or "", accuracy)
+    return replace(record, config={**record.config, "threads": request.threads, **extra})
+
+
+def _open_search(request: SearchRequest, record: SearchRecord, store: Store, on_note: Note) -> str:
     """Find the search to continue, or create a new one, and return its name.
 
     Raises: InputError when a name is taken by another search or one that is not to be resumed.
     """
-    record = replace(search_record(problem, "", request.accuracy), name=request.name or "")
-    config = {**record.config, "threads": request.threads}
-    record = replace(record, config=config)
     if request.name is not None:
         return _named(request, record, store)
-    stem = f"{request.space}-{request.strategy}-{_digest(record)}"
+    stem = f"{record.space}-{request.strategy}-{_digest(record)}"
     number = 1
     while (found := store.load_search(f"{stem}-{number}")) is not None:
         if found.state is not SearchState.DONE:

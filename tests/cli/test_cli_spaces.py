@@ -102,3 +102,100 @@ def test_what_cannot_be_is_one_clear_line(arguments, words, tmp_path):
     assert len(done.stderr.strip().splitlines()) == 1
     assert words in done.stderr
     assert done.stdout == ""
+
+
+TABLE = "depth,kind,acc,params,pixel9_ms\n" + "".join(
+    f"{depth},{kind},{50 + 4 * depth + bonus},{depth * 1000},{depth * factor}\n"
+    for depth in range(1, 6)
+    for kind, bonus, factor in (("plain", 0, 1), ("wide", 3, 2), ("odd", 1, 3))
+)
+OF_TABLE = ("--space", "table:own.csv", "--genes", "depth,kind", "--metric", "acc")
+
+
+def found(*arguments, cwd):
+    done = nasprof("search", *arguments, "--queries", 12, "--strategy", "random", "--json", cwd=cwd)
+    return json.loads(done.stdout)
+
+
+def test_a_table_is_searched_under_limits_on_its_own_columns(tmp_path):
+    (tmp_path / "own.csv").write_text(TABLE)
+    limits = ("--limit", "latency@recorded:pixel9<=6ms", "--limit", "params<=4K")
+    result = found(*OF_TABLE, *limits, cwd=tmp_path)
+    best = result["pareto"][0]
+    # Inside 6 ms and 4,000 parameters: depth 4 plain (66 %), depth 3 wide (65 %).
+    assert best["accuracy"] == pytest.approx(0.66)
+    assert best["metrics"]["latency@recorded:pixel9"] == 4e6
+    assert best["metrics"]["params"] == 4000
+    assert best["model_sha256"] is None
+    for trial in result["pareto"]:
+        assert "recorded:pixel9" in trial["record"]["recorded"]["latency@recorded:pixel9"]
+    assert any("not measured on this machine" in note for note in result["notes"])
+    page = nasprof("report", "-o", "page", cwd=tmp_path)
+    assert page.returncode == 0
+    text = (tmp_path / "page" / "index.html").read_text()
+    assert "recorded:pixel9" in text
+    assert "--genes depth,kind --metric acc" in text
+
+
+def test_the_columns_belong_to_the_identity_of_a_search(tmp_path):
+    (tmp_path / "own.csv").write_text(TABLE)
+    found(*OF_TABLE, "--name", "mine", cwd=tmp_path)
+    found(*OF_TABLE, "--name", "mine", "--resume", cwd=tmp_path)
+    other = ("--space", "table:own.csv", "--genes", "kind,depth", "--metric", "acc")
+    done = nasprof("search", *other, "--queries", 12, "--name", "mine", "--resume",
+                   cwd=tmp_path, code=2)  # fmt: skip
+    assert "other settings" in done.stderr
+
+
+def test_an_own_space_is_searched_from_its_file(tmp_path):
+    guide = (ROOT / "docs" / "add-a-space.md").read_text(encoding="utf-8")
+    code = guide.split("```python\n")[1].split("```")[0]
+    (tmp_path / "plain.py").write_text(code)
+    shown = nasprof("spaces", "show", "plain.py:k3w16-k1w8-k5w32-k3w32", cwd=tmp_path)
+    assert "plain:k3w16-k1w8-k5w32-k3w32" in shown.stdout
+    done = nasprof("search", "--space", "plain.py", "--limit", "macs<=20M", "--queries", 1,
+                   "--strategy", "random", "--json", cwd=tmp_path)  # fmt: skip
+    (best,) = json.loads(done.stdout)["pareto"]
+    assert 0 < best["metrics"]["macs"] <= 20e6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--space", "table:own.csv"], "--genes"),
+        (["--genes", "depth"], "--space table:FILE"),
+        ([*OF_TABLE, "--limit", "latency@onnxruntime-cpu<=2ms"], "no networks"),
+        ([*OF_TABLE, "--limit", "macs<=2M"], "macs"),
+        ([*OF_TABLE, "--limit", "latency@recorded:tpu<=2ms"], "pixel9"),
+        (["--limit", "latency@recorded:pixel3<=2ms"], "tables import"),
+        (["--limit", "macs<=2M", "--recorded", "own.csv"], "--recorded"),
+        (["--limit", "peak_memory@recorded:pixel3<=2MiB"], "latency and energy"),
+    ],
+)
+def test_searches_that_cannot_be_are_one_clear_line(arguments, words, tmp_path):
+    (tmp_path / "own.csv").write_text(TABLE)
+    done = nasprof("search", *arguments, cwd=tmp_path, code=2)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert words in done.stderr
+
+
+@pytest.mark.skipif(not HARDWARE.is_dir(), reason="the shared benchmark tables are not here")
+def test_a_search_for_a_phone_that_is_not_here(tmp_path):
+    import pyarrow.parquet
+
+    file = HARDWARE / "nasbench201_latency_ms.parquet"
+    accuracy = HARDWARE.parent / "nasbench201.csv.gz"
+    done = nasprof("search", "--limit", "latency@recorded:pixel3<=8ms", "--recorded", file,
+                   "--accuracy", f"table:{accuracy}:c10_valid_200", "--queries", 12,
+                   "--strategy", "evolution", "--json", cwd=tmp_path)  # fmt: skip
+    result = json.loads(done.stdout)
+    data = pyarrow.parquet.read_table(file, columns=["arch", "pixel3"]).to_pydict()
+    published = dict(zip(data["arch"], data["pixel3"], strict=True))
+    from nasprof.spaces.nasbench201 import PLUGIN
+
+    assert result["pareto"]
+    for trial in result["pareto"]:
+        arch = PLUGIN.describe(tuple(trial["candidate"]["genes"]))
+        assert published[arch] <= 8
+        assert trial["metrics"]["latency@recorded:pixel3"] == pytest.approx(published[arch] * 1e6)
+    assert not (tmp_path / ".cache").exists(), "nothing is exported"
