@@ -55,7 +55,7 @@ def trace_module(module: nn.Module, inputs: Sequence[torch.Tensor]) -> Trace:
     }
     feeds = tuple(tensor.detach().to("meta") for tensor in inputs)
     recorder = _Recorder()
-    weights = frozenset(recorder.name_of(tensor) for tensor in state.values())
+    weights = frozenset({_SCALAR, *map(recorder.name_of, state.values())})
     names = tuple(recorder.name_of(tensor) for tensor in feeds)
     training = module.training
     module.eval()

@@ -71,7 +71,7 @@ class Parser:
         self._file = file
         self._skeletons = Skeletons(file)
         self._payloads: Mapping[int, Payload] = {}
-        self._blocks: dict[bytes, Mapping[str, Attribute]] = {b"": {}}
+        self._blocks: dict[bytes, tuple[bytes, Mapping[str, Attribute]]] = {b"": (b"", {})}
         self._attributes: dict[bytes, tuple[str, Attribute]] = {}
         self._depth = 0
         self._found: list[Tensor] = []
@@ -128,7 +128,6 @@ class Parser:
         """The bytes of a message, without its weights where it is large and may hold some."""
         if end - start <= KEPT_BYTES or not kind:
             self._payloads = {}
-            self._skeletons.keep(end - start)
             data, begin = self._file.span(start, end)
             return data, begin, begin + end - start
         data, self._payloads = self._skeletons.copy(kind, start, end)
@@ -137,28 +136,69 @@ class Parser:
     def _main(self, start: int, end: int) -> Graph:
         parts = _Parts()
         self._descend()
-        before = start
-        run: int | None = None
-        for number, wire, first, last in self._top(start, end):
-            if number == 13:
+        head, span, nodes = self._file.head, self._file.span, parts.nodes
+        while start < end:
+            tag, begin, stop = head(start)
+            if tag == _VALUE_INFO:
                 # Hundreds of them follow each other, and few are ever asked for.
-                run = before if run is None else run
-            else:
-                if run is not None:
-                    parts.value_info.append(self._fields(run, before))
-                    run = None
-                if wire == BYTES:
-                    data, begin, stop = self._message(_GRAPH_KINDS.get(number, ""), first, last)
-                    self._add(parts, number, data, begin, stop)
-            before = last
-        if run is not None:
-            parts.value_info.append(self._fields(run, before))
+                stop = self._file.skip(stop, _VALUE_INFO)
+            if stop > end:
+                raise WireError("a field that is longer than its message")
+            if tag == _NODE and stop - begin <= KEPT_BYTES:
+                self._payloads = {}
+                data, at = span(begin, stop)
+                nodes.append(self._node(data, at, at + stop - begin))
+            elif tag == _TENSOR:
+                parts.initializers.append(self._initializer(begin, stop))
+            elif tag == _VALUE_INFO:
+                parts.value_info.append(Span(self._file.read(start, stop), 0, stop - start))
+            elif tag & 7 == BYTES:
+                number = tag >> 3
+                data, at, last = self._message(_GRAPH_KINDS.get(number, ""), begin, stop)
+                self._add(parts, number, data, at, last)
+            start = stop
         self._depth -= 1
         return parts.graph()
 
-    def _fields(self, start: int, end: int) -> Span:
-        self._skeletons.keep(end - start)
-        return Span(self._file.read(start, end), 0, end - start)
+    def _initializer(self, start: int, end: int) -> Tensor:
+        """Read a tensor, whose data stays in the file where it is large."""
+        found = self._plain_tensor(start, end)
+        if found is None:
+            found = self._tensor(*self._message("tensor", start, end))
+        self._found.append(found)
+        return found
+
+    def _plain_tensor(self, start: int, end: int) -> Tensor | None:
+        """Read a tensor as exporters write it: sizes, type, name, bytes; None for any other."""
+        data, at = self._file.span(start, min(end, start + _TENSOR_HEAD_BYTES))
+        last = at + min(end - start, _TENSOR_HEAD_BYTES)
+        base = start - at
+        dims: list[int] = []
+        name, dtype = "", 0
+        while at < last:
+            tag = data[at]
+            if tag == 0x08:
+                dim, at = varint(data, at + 1)
+                dims.append(signed(dim))
+            elif tag == 0x10:
+                dtype, at = varint(data, at + 1)
+            elif tag == 0x42 and data[at + 1] < 0x80:
+                begin = at + 2
+                at = begin + data[at + 1]
+                name = data[begin:at].decode()
+            elif tag == 0x4A:
+                length, begin = varint(data, at + 1)
+                if base + begin + length != end:
+                    return None
+                if length > KEPT_BYTES:
+                    place = Payload(base + begin, length, 9)
+                    return Tensor(name, dtype, tuple(dims), None, None, None, place)
+                data, at = self._file.span(base + begin, end)
+                raw = data[at : at + length]
+                return Tensor(name, dtype, tuple(dims), raw, None, None, None)
+            else:
+                return None
+        return None
 
     def _graph(self, data: bytes, start: int, end: int) -> Graph:
         parts = _Parts()
@@ -174,7 +214,7 @@ class Parser:
         if number == 1:
             parts.nodes.append(self._node(data, start, end))
         elif number == 5:
-            parts.initializers.append(self._tensor(data, start, end))
+            parts.initializers.append(self._kept(data, start, end))
         elif number == 11:
             parts.inputs.append(value(data, start, end))
         elif number == 12:
@@ -197,7 +237,7 @@ class Parser:
         inputs: list[str] = []
         outputs: list[str] = []
         blocks: list[tuple[int, int]] = []
-        metadata: Span | None = None
+        metadata: tuple[bytes, int, int] | None = None
         name = op_type = domain = overload = ""
         position = start
         while position < end:
@@ -224,7 +264,7 @@ class Parser:
                 else:
                     blocks.append((position, stop))
             elif tag == 0x4A:
-                metadata = Span(data, metadata.start if metadata else position, end)
+                metadata = (data, metadata[1] if metadata else position, end)
                 stop = _behind_metadata(data, stop, end)
             elif tag == 0x12:
                 outputs.append(data[begin:stop].decode())
@@ -250,17 +290,21 @@ class Parser:
     def _attribute_block(
         self, data: bytes, blocks: list[tuple[int, int]]
     ) -> tuple[bytes, Mapping[str, Attribute]]:
-        key = b"".join([data[start:end] for start, end in blocks])
+        if len(blocks) == 1:
+            key = data[blocks[0][0] : blocks[0][1]]
+        else:
+            key = b"".join([data[start:end] for start, end in blocks])
         known = self._blocks.get(key)
         if known is not None:
-            return key, known
+            return known
         read = {}
         for start, end in blocks:
             for _, _, begin, stop in fields(data, start, end):
                 name, attribute = self._seen_attribute(data, begin, stop)
                 read[name] = attribute
         if len(key) <= _CACHED_BYTES:
-            self._blocks[key] = read
+            # The key goes along, so that nodes share one object, whose hash is taken once.
+            self._blocks[key] = (key, read)
         return key, read
 
     def _seen_attribute(self, data: bytes, start: int, end: int) -> tuple[str, Attribute]:
@@ -319,7 +363,7 @@ class Parser:
         return [str(data[start:end], "utf-8", "replace")] if wire == BYTES else []
 
     def _tensors(self, data: bytes, wire: int, start: int, end: int) -> list[Tensor]:
-        return [self._tensor(data, start, end)] if wire == BYTES else []
+        return [self._kept(data, start, end)] if wire == BYTES else []
 
     def _graphs(self, data: bytes, wire: int, start: int, end: int) -> list[Graph]:
         return [self._graph(data, start, end)] if wire == BYTES else []
@@ -329,6 +373,11 @@ class Parser:
 
     def _types(self, data: bytes, wire: int, start: int, end: int) -> list[TypeInfo | None]:
         return [type_info(data, start, end)] if wire == BYTES else []
+
+    def _kept(self, data: bytes, start: int, end: int) -> Tensor:
+        found = self._tensor(data, start, end)
+        self._found.append(found)
+        return found
 
     def _tensor(self, data: bytes, start: int, end: int) -> Tensor:
         dims: list[int] = []
@@ -357,9 +406,7 @@ class Parser:
                 location = begin
         outside = tuple(external) if external or location == _EXTERNAL else None
         values = tuple(numbers) if numbers else None
-        tensor = Tensor(name, dtype, tuple(dims), raw, values, outside, payload)
-        self._found.append(tensor)
-        return tensor
+        return Tensor(name, dtype, tuple(dims), raw, values, outside, payload)
 
     def _numbers(
         self, data: bytes, number: int, wire: int, start: int, end: int
@@ -380,9 +427,9 @@ class Parser:
             if number == 3:
                 dims += self._integers(data, wire, begin, stop)
             elif number == 1 and wire == BYTES:
-                values = self._tensor(data, begin, stop)
+                values = self._kept(data, begin, stop)
             elif number == 2 and wire == BYTES:
-                indices = self._tensor(data, begin, stop)
+                indices = self._kept(data, begin, stop)
         if values is None:
             raise WireError("a sparse constant without values")
         return SparseTensor(values, indices, tuple(dims))
@@ -439,7 +486,11 @@ def _behind_metadata(data: bytes, position: int, end: int) -> int:
         length = data[position + 1]
         position += 2
         if length > 0x7F:
-            length, position = varint(data, position - 1)
+            if data[position] > 0x7F:
+                length, position = varint(data, position - 1)
+            else:
+                length += (data[position] - 1) << 7
+                position += 1
         position += length
         if position > end:
             raise WireError("a field that is longer than its message")
@@ -534,6 +585,10 @@ def _skip(data: bytes, position: int, end: int) -> int:
     raise WireError(f"wire type {tag & 7}")
 
 
+# Tags of GraphProto: node, initializer, value_info.
+_NODE, _TENSOR, _VALUE_INFO = 1 << 3 | BYTES, 5 << 3 | BYTES, 13 << 3 | BYTES
+# Sizes, type and name of a tensor, which come before its data, are hardly ever longer.
+_TENSOR_HEAD_BYTES = 256
 _MODEL_KINDS = {20: "training", 25: "function"}
 _GRAPH_KINDS = {1: "node", 5: "tensor", 15: "sparse"}
 _ATTRIBUTE_FIELDS: Mapping[int, Callable[[Parser, bytes, int, int, int], list[Any]]] = {

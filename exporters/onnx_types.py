@@ -101,7 +101,8 @@ class Reference(NamedTuple):
 class Node(NamedTuple):
     """One operator call; `key` is equal for nodes with the same attributes and cheap to hash.
 
-    `metadata` holds the metadata entries; they are looked at when asked for.
+    `metadata` holds the bytes with its metadata entries, which are looked at when asked for, and
+    where among them they begin and end.
     """
 
     op_type: str
@@ -112,7 +113,7 @@ class Node(NamedTuple):
     outputs: tuple[str, ...]
     attributes: Mapping[str, Attribute]
     key: bytes
-    metadata: Span | None
+    metadata: tuple[bytes, int, int] | None
 
 
 class Graph(NamedTuple):

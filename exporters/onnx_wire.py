@@ -33,6 +33,8 @@ class _Kind(NamedTuple):
     payloads: frozenset[int] = frozenset()
 
 
+# The fields of a TensorProto that hold its data.
+PAYLOAD_FIELDS = frozenset({4, 5, 6, 7, 9, 10, 11})
 _KINDS = {
     "graph": _Kind({1: "node", 5: "tensor", 15: "sparse"}),
     "node": _Kind({5: "attribute"}),
@@ -42,7 +44,7 @@ _KINDS = {
     "sparse": _Kind({1: "tensor", 2: "tensor"}),
     "function": _Kind({7: "node", 11: "attribute"}),
     "training": _Kind({1: "graph", 2: "graph"}),
-    "tensor": _Kind({}, frozenset({4, 5, 6, 7, 9, 10, 11})),
+    "tensor": _Kind({}, PAYLOAD_FIELDS),
 }  # fmt: skip
 
 
@@ -124,6 +126,7 @@ class File:
         self._base = 0
         self._window = b""
         self._next = _SMALLEST_WINDOW_BYTES
+        self._read = 0
 
     def head(self, position: int) -> tuple[int, int, int]:
         """Read the tag of a field and where its value lies: (tag, start, end).
@@ -143,11 +146,31 @@ class File:
             length = window[at]
             at += 1
             if length > 0x7F:
-                length, at = varint(window, at - 1)
-            return tag, base + at, base + at + length
+                # Two bytes, the length of most nodes, are read on the spot.
+                if window[at] > 0x7F:
+                    length, at = varint(window, at - 1)
+                else:
+                    length += (window[at] - 1) << 7
+                    at += 1
+            at += base
+            return tag, at, at + length
         if wire == VARINT:
             return tag, base + at, base + varint(window, at)[1]
         return tag, base + at, base + at + _width(wire)
+
+    def skip(self, position: int, tag: int) -> int:
+        """Go on behind a run of fields of one tag of a byte, as far as the window shows them."""
+        window, base = self._window, self._base
+        at, last = position - base, len(window) - _LONGEST_HEAD
+        behind = at
+        while 0 <= at < last and window[at] == tag:
+            length = window[at + 1]
+            at += 2
+            if length > 0x7F:
+                length, at = varint(window, at - 1)
+            at += length
+            behind = at
+        return base + behind
 
     def span(self, start: int, end: int) -> tuple[bytes, int]:
         """Bytes that hold a part of the file, and where in them it begins.
@@ -165,15 +188,23 @@ class File:
         # Going on is worth a longer look ahead; after a jump over weights there is little to see.
         goes_on = 0 <= start - self._base <= len(self._window)
         self._next = min(2 * self._next, _WINDOW_BYTES) if goes_on else _SMALLEST_WINDOW_BYTES
+        self._count(end - start)
         self._window = os.pread(self._descriptor, max(self._next, end - start), start)
         self._base = start
         return 0
+
+    def _count(self, size: int) -> None:
+        # Asked before reading: a file may be all structure, or say so.
+        self._read += size
+        if self._read > STRUCTURE_LIMIT_BYTES:
+            raise WireError(f"more than {STRUCTURE_LIMIT_BYTES >> 20} MiB besides its weights")
 
     def read(self, start: int, end: int) -> bytes:
         """Read a part of the file.
 
         Raises: WireError when the file is shorter.
         """
+        self._count(end - start)
         parts = []
         while start < end:
             part = os.pread(self._descriptor, min(end - start, 2**24), start)
@@ -189,7 +220,6 @@ class Skeletons:
 
     def __init__(self, file: File) -> None:
         self._file = file
-        self._kept = 0
 
     def copy(self, kind: str, start: int, end: int) -> tuple[bytes, dict[int, Payload]]:
         """Copy a message of the file; every payload over `KEPT_BYTES` is empty in the copy.
@@ -228,18 +258,7 @@ class Skeletons:
         self._append(out, run, end)
         return bytes(out), skipped
 
-    def keep(self, count: int) -> None:
-        """Note that bytes are kept in memory.
-
-        Raises: WireError when they are too many.
-        """
-        self._kept += count
-        if self._kept > STRUCTURE_LIMIT_BYTES:
-            limit = STRUCTURE_LIMIT_BYTES >> 20
-            raise WireError(f"more than {limit} MiB besides its weights")
-
     def _append(self, out: bytearray, start: int, end: int) -> None:
-        self.keep(end - start)
         out += self._file.read(start, end)
 
 

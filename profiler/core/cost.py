@@ -57,7 +57,8 @@ class GraphCost:
     write into inputs that nothing else needs. `uncounted` are (operator type, nodes) without a
     rule, `unknown` the names of nodes whose shapes are not known, `symbols` the symbolic
     dimensions that were given no size, `dims` those that were. `figure` is the number of the
-    `convention`, in its own unit; for nasprof's own it is `macs`.
+    `convention`, in its own unit; for nasprof's own it is `macs`. `constant_macs` is the part of
+    `macs` that hangs on weights alone: a runtime does it once, when it loads the model.
     """
 
     macs: int
@@ -77,6 +78,7 @@ class GraphCost:
     dims: tuple[tuple[str, int], ...] = ()
     convention: str = "nasprof"
     figure: int | None = None
+    constant_macs: int = 0
 
     @property
     def complete(self) -> bool:
@@ -115,6 +117,11 @@ def added_up(nodes: Iterable[tuple[str, NodeCost]]) -> tuple[OpCost, ...]:
         total[3] += node.bytes_read or 0
         total[4] += node.bytes_written or 0
     return tuple(OpCost(name, *total) for name, total in sums.items())
+
+
+def by_operator(nodes: Iterable[NodeCost]) -> tuple[OpCost, ...]:
+    """Add up nodes by operator type, in the order of first appearance."""
+    return added_up((node.op_type, node) for node in nodes)
 
 
 def _cut(path: str, depth: int | None) -> str:

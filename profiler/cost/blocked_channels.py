@@ -9,7 +9,7 @@ Source: own study of files that onnxruntime 1.31 saved, November 2026.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 
@@ -41,33 +41,63 @@ def unpadded(path: Path, model: Structure) -> Structure:
 
 
 def _shapes(
-    descriptor: int, nodes: Iterable[Node], constants: Mapping[str, Tensor]
+    descriptor: int, nodes: Sequence[Node], constants: Mapping[str, Tensor]
 ) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
+    """The true shapes of weights and biases that are padded."""
+    found: dict[str, tuple[int, int]] = {}
+    doubtful: list[Node] = []
     for node in nodes:
         weight = constants.get(node.inputs[1])
         if weight is None or weight.dtype != _FLOAT or len(weight.dims) < 3:
             continue
-        outputs, inputs = _padding(descriptor, weight)
-        true = (weight.dims[0] - outputs, weight.dims[1] - inputs, *weight.dims[2:])
-        if true == weight.dims:
-            continue
-        shapes[weight.name] = true
-        if len(node.inputs) > 2 and node.inputs[2] in constants:
-            shapes[node.inputs[2]] = (true[0],)
-    return shapes
+        padding = _padding(descriptor, weight)
+        if padding is None:
+            doubtful.append(node)
+        else:
+            found[weight.name] = (weight.dims[0] - padding[0], weight.dims[1] - padding[1])
+    _settle(nodes, doubtful, constants, found)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for node in nodes:
+        if node.inputs[1] in found:
+            weight = constants[node.inputs[1]]
+            shapes[weight.name] = (*found[weight.name], *weight.dims[2:])
+            if len(node.inputs) > 2 and node.inputs[2] in constants:
+                shapes[node.inputs[2]] = (found[weight.name][0],)
+    return {name: shape for name, shape in shapes.items() if shape != constants[name].dims}
 
 
-def _padding(descriptor: int, weight: Tensor) -> tuple[int, int]:
-    """Output and input channels that are only padding."""
+def _settle(
+    nodes: Sequence[Node],
+    doubtful: Sequence[Node],
+    constants: Mapping[str, Tensor],
+    found: dict[str, tuple[int, int]],
+) -> None:
+    """Weights that are all zero show no padding: ask who reads their output, or is added to it."""
+    for _ in range(2):
+        outputs = {n.outputs[0]: found[n.inputs[1]][0] for n in nodes if n.inputs[1] in found}
+        wanted = {
+            n.inputs[0]: found[n.inputs[1]][1]
+            for n in nodes
+            if n.inputs[1] in found and n.attributes.get("group", 1) == 1
+        }
+        for node in doubtful:
+            weight = constants[node.inputs[1]]
+            addend = outputs.get(node.inputs[3]) if len(node.inputs) > 3 else None
+            channels = wanted.get(node.outputs[0], addend)
+            if channels is not None and channels <= weight.dims[0]:
+                found[weight.name] = (channels, weight.dims[1])
+
+
+def _padding(descriptor: int, weight: Tensor) -> tuple[int, int] | None:
+    """Output and input channels that are only padding; None where the weights do not tell."""
     channels, per_group, *kernel = weight.dims
     taps = prod(kernel)
     for block in _BLOCKS:
         if channels % block:
             continue
         last = _last_block(descriptor, weight, per_group * taps * block)
-        if last is None:
-            return 0, 0
+        if last is None or not last.any():
+            return None
         outputs = _trailing_zeros(last.reshape(-1, block))
         inputs = 0
         if per_group % block == 0:

@@ -34,7 +34,7 @@ class Result(NamedTuple):
 class Call:
     """One node with what is known of its inputs."""
 
-    __slots__ = ("_numbers", "attributes", "inputs", "looked", "op_type", "opset", "outputs")
+    __slots__ = ("_numbers", "attributes", "inputs", "looked_at", "op_type", "opset", "outputs")
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Call:
         self.inputs = inputs
         self.outputs = outputs
         self.opset = opset
-        self.looked = False
+        self.looked_at: set[int] = set()
         self._numbers = numbers
 
     def has(self, index: int) -> bool:
@@ -83,7 +83,7 @@ class Call:
 
     def numbers(self, index: int) -> Array | None:
         """The value of an input where it is a small constant; None when it is not known."""
-        self.looked = True
+        self.looked_at.add(index)
         return self._numbers(index) if self.has(index) else None
 
     def needed(self, index: int) -> Array:

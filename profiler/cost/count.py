@@ -9,12 +9,12 @@ from pathlib import Path
 
 from exporters.model_file import read_structure
 from exporters.onnx_types import Structure
-from profiler.core.cost import GraphCost, NodeCost, added_up
+from profiler.core.cost import GraphCost, NodeCost, by_operator
 from profiler.cost.blocked_channels import unpadded
 from profiler.cost.conventions._convention import figure
 from profiler.cost.modules import module_path
 from profiler.cost.steps import Step, Walked
-from profiler.cost.values import known
+from profiler.cost.values import UNKNOWN, known
 from profiler.cost.walk import Walker
 from profiler.cost.weights import count_weights
 
@@ -56,25 +56,38 @@ def _graph_cost(
 ) -> GraphCost:
     nodes = tuple([node_cost(step) for step in walked.steps if step.counted])
     weights = count_weights(path, model)
-    by_op = added_up((node.op_type, node) for node in nodes)
+    by_op = by_operator(nodes)
+    macs = sum([op.macs for op in by_op])
     return GraphCost(
-        macs=sum(op.macs for op in by_op),
-        flops=sum(op.flops for op in by_op),
+        macs=macs,
+        flops=sum([op.flops for op in by_op]),
         params=weights.params,
         module_params=_module_params(model),
         weight_bytes=weights.bytes,
         peak_activation_bytes=known(walked.peak),
         peak_in_place_bytes=known(walked.peak_in_place),
-        bytes_read=sum(op.bytes_read for op in by_op),
-        bytes_written=sum(op.bytes_written for op in by_op),
+        bytes_read=sum([op.bytes_read for op in by_op]),
+        bytes_written=sum([op.bytes_written for op in by_op]),
         by_op=by_op,
         nodes=nodes,
         uncounted=_uncounted(walked.steps),
-        unknown=tuple(node.name for node in nodes if node.flops is None),
+        unknown=tuple([node.name for node in nodes if node.flops is None]),
         symbols=tuple(sorted(walker.unbound)),
         dims=tuple(sorted(dims.items())),
-        figure=sum(op.macs for op in by_op),
+        figure=macs,
+        constant_macs=constant_macs(walked.steps),
     )
+
+
+def constant_macs(steps: Sequence[Step]) -> int:
+    """The MACs that do not depend on the inputs of the graph."""
+    macs = 0
+    for step in steps:
+        names = step.node.inputs
+        # Most nodes read an activation first; that is seen without a call.
+        if names and names[0] in step.fixed and step.result is not None and step.is_constant:
+            macs += (known(step.result.macs) or 0) * step.times
+    return macs
 
 
 def _in_convention(cost: GraphCost, steps: Sequence[Step], name: str) -> GraphCost:
@@ -86,28 +99,32 @@ def _in_convention(cost: GraphCost, steps: Sequence[Step], name: str) -> GraphCo
 
 def node_cost(step: Step) -> NodeCost:
     """The figures of one node, as they are shown and stored."""
-    macs: int | None = None
-    flops: int | None = None
-    result, times = step.result, step.times
-    if result is not None:
-        macs = known(result.macs * times)
-        flops = known((2 * result.macs + result.flops) * times)
+    node, result, times = step.node, step.result, step.times
+    op_type = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+    if result is None:
+        return NodeCost(
+            step.name, op_type, None, None, None, None, step.kind, step.precision,
+            module_path(node), times,
+        )  # fmt: skip
+    macs = result.macs * times
+    flops = 2 * macs + result.flops * times
+    read, written = step.read * times, step.written * times
     return NodeCost(
         step.name,
-        step.operator,
-        macs,
-        flops,
-        known(step.read * times),
-        known(step.written * times),
+        op_type,
+        None if macs is UNKNOWN else macs,
+        None if flops is UNKNOWN else flops,
+        None if read is UNKNOWN else read,
+        None if written is UNKNOWN else written,
         step.kind,
         step.precision,
-        module_path(step.node),
+        module_path(node),
         times,
     )
 
 
 def _uncounted(steps: Sequence[Step]) -> tuple[tuple[str, int], ...]:
-    counts = Counter(step.operator for step in steps if not step.counted)
+    counts = Counter([step.operator for step in steps if not step.counted])
     return tuple(sorted(counts.items()))
 
 

@@ -8,23 +8,14 @@ elementwise node writes into an input that nothing else needs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from profiler.cost.call import IN_PLACE, VIEW
+from profiler.cost.call import VIEW
 from profiler.cost.values import UNKNOWN
 
-
-class Event(NamedTuple):
-    """One node: what it reads and makes, and what its subgraphs need meanwhile.
-
-    Unit: bytes; UNKNOWN when not known. `inner` and `inner_in_place` are for the two plans.
-    """
-
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    reuse: str
-    inner: int = 0
-    inner_in_place: int = 0
+# One node: names that it reads and makes, what it may reuse, and what its bodies need meanwhile by
+# either plan (bytes, UNKNOWN when not known). A plain tuple, as one is made for every node.
+Event: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], str, int, int]
 
 
 class Peaks(NamedTuple):
@@ -63,40 +54,49 @@ def _peak(
 ) -> int:
     # A buffer is called after the first name that it has; views and reuse give it more names.
     buffer = {name: name for name in inputs if name in sizes}
-    dies = {name: last.get(name, -1) for name in buffer}
-    live = highest = sum(sizes[name] for name in buffer)
+    dies = {name: last.get(name, len(events)) for name in buffer}
+    allocated = [0] * (len(events) + 1)
     for index, event in enumerate(events):
-        names, made, reuse, inner, inner_in_place = event
+        reuse, made = event[2], event[1]
         for name in made:
             if name not in sizes:
                 continue
-            shared = None
-            if reuse and name is made[0]:
-                shared = _shared(event, index, sizes, buffer, dies, in_place)
-            if shared is None:
-                shared = name
-                live += sizes[name]
-            buffer[name] = shared
-            death = last.get(name, index)
-            if dies.get(shared, -1) < death:
-                dies[shared] = death
-        inside = inner_in_place if in_place else inner
+            owner = None
+            if reuse and (in_place or reuse == VIEW) and name is made[0]:
+                owner = _shared(event, index, sizes, buffer, dies)
+            if owner is None:
+                owner = name
+                allocated[index] += sizes[name]
+                dies[name] = last.get(name, index)
+            elif last.get(name, index) > dies[owner]:
+                dies[owner] = last[name]
+            buffer[name] = owner
+    freed = [0] * (len(events) + 1)
+    for name, index in dies.items():
+        freed[index] += sizes[name]
+    live = sum(sizes[name] for name in inputs if name in sizes)
+    return _highest(events, live, allocated, freed, in_place)
+
+
+def _highest(
+    events: Sequence[Event], live: int, allocated: list[int], freed: list[int], in_place: bool
+) -> int:
+    highest = live
+    for event, new, old in zip(events, allocated, freed, strict=False):
+        inside = event[4] if in_place else event[3]
         if inside is UNKNOWN:
             return UNKNOWN
+        live += new
         if live + inside > highest:
             highest = live + inside
-        for name in (*names, *made):
-            owner = buffer.get(name)
-            if owner is not None and dies.get(owner) == index:
-                live -= sizes[owner]
-                del dies[owner]
+        live -= old
     return highest
 
 
 def _last_reads(events: Sequence[Event], outputs: Iterable[str]) -> dict[str, int]:
     last: dict[str, int] = {}
     for index, event in enumerate(events):
-        for name in event.inputs:
+        for name in event[0]:
             last[name] = index
     last.update(dict.fromkeys(outputs, len(events)))
     return last
@@ -108,15 +108,14 @@ def _shared(
     sizes: Mapping[str, int],
     buffer: Mapping[str, str],
     dies: Mapping[str, int],
-    in_place: bool,
 ) -> str | None:
     """The buffer that the first output of a node takes over."""
-    if event.reuse == VIEW:
-        return buffer.get(event.inputs[0]) if event.inputs else None
-    if event.reuse == IN_PLACE and in_place:
-        wanted = sizes[event.outputs[0]]
-        for name in event.inputs:
-            owner = buffer.get(name)
-            if owner is not None and dies.get(owner) == index and sizes[owner] == wanted:
-                return owner
+    names, made, reuse = event[:3]
+    if reuse == VIEW:
+        return buffer.get(names[0]) if names else None
+    wanted = sizes[made[0]]
+    for name in names:
+        owner = buffer.get(name)
+        if owner is not None and dies.get(owner) == index and sizes[owner] == wanted:
+            return owner
     return None

@@ -24,7 +24,9 @@ def module_path(node: Node) -> str:
 
 def _from_scopes(data: bytes, position: int) -> str:
     # The value follows its key: a tag, a length, then a list of names as Python writes it.
-    length, start = varint(data, position + 1)
+    length, start = data[position + 1], position + 2
+    if length > 0x7F:
+        length, start = varint(data, position + 1)
     last = data.rfind(b"', '", start, start + length)
     first = data.rfind(b"'", start, last)
     return data[first + 1 : last].decode("utf-8", "replace") if 0 <= first < last else ""

@@ -55,32 +55,38 @@ class Nodes:
     def __init__(self, opset: int) -> None:
         self.opset = opset
         self._known: dict[object, _Known] = {}
+        # For nodes whose rule looks at values: which inputs it looked at.
+        self._looked_at: dict[object, tuple[int, ...]] = {}
 
     def count(self, node: Node, scope: Scope, path: str, entry: Entry) -> Step:
         """Count a node by its rule, and put its outputs into the scope."""
+        op_type, domain, _, own_name, names, made, _, attributes, _ = node
         types = scope.types
-        inputs = tuple([types.get(name, NOTHING_KNOWN) if name else None for name in node.inputs])
-        key = (node.op_type, node.domain, node.key, inputs, len(node.outputs), self.opset)
+        inputs = tuple([types.get(name, NOTHING_KNOWN) if name else None for name in names])
+        key = (op_type, domain, attributes, inputs, len(made), self.opset)
         known = self._known.get(key)
         if known is None:
             known = self._ask(node, scope, inputs, entry.rule, key)
-        evaluated = node.op_type in FUNCTIONS and _may_be_evaluated(node, scope)
-        if evaluated or node.op_type in _SIZES:
+        if (op_type in FUNCTIONS and _may_be_evaluated(node, scope)) or op_type in _SIZES:
             self._evaluate(node, scope, inputs, known.outputs)
-        outputs, sizes, written = known.outputs, known.sizes, known.written
-        if known.complete:
-            for name, value in zip(node.outputs, outputs, strict=False):
+        result, outputs, complete, read, written, sizes = known
+        if complete:
+            for name, value in zip(made, outputs, strict=False):
                 types[name] = value  # type: ignore[assignment]
         else:
             outputs = self._completed(node, scope, outputs)
             sizes = tuple(map(bytes_of, outputs))
-            if known.result is not None and known.result.written is None:
+            if result is not None and result.written is None:
                 written = sum(sizes)
-        self._note(node, scope)
-        name = path + (node.name or (node.outputs[0] if node.outputs else ""))
+        fixed = scope.fixed
+        if not names or names[0] in fixed or not names[0]:
+            self._note(node, scope)
+        if op_type == "DequantizeLinear":
+            scope.stored[made[0]] = dtype_of(inputs[0])
+        precision = _precision(node, scope, inputs) if scope.stored else precision_of(inputs)
         return Step(
-            node, name, entry.kind, inputs, outputs, known.result, True, known.read, written,
-            sizes, _precision(node, scope, inputs), scope.fixed,
+            node, path + (own_name or (made[0] if made else "")), entry.kind, inputs, outputs,
+            result, True, read, written, sizes, precision, fixed,
         )  # fmt: skip
 
     def _ask(
@@ -91,9 +97,22 @@ class Nodes:
         rule: Rule,
         key: object,
     ) -> _Known:
+        looked_at = self._looked_at.get(key)
+        if looked_at is not None:
+            known = self._known.get((key, _values(node, scope, looked_at)))
+            if known is not None:
+                return known
         call = self._call(node, scope, inputs)
         known = _taken_down(rule, call, len(node.outputs))
-        if not call.looked and len(node.key) <= KEY_BYTES:
+        if len(node.key) > KEY_BYTES:
+            return known
+        if call.looked_at:
+            # The next node of this kind is the same only if the values that the rule saw are.
+            looked_at = self._looked_at[key] = tuple(sorted(call.looked_at))
+            values = _values(node, scope, looked_at)
+            if values is not None:
+                self._known[key, values] = known
+        else:
             self._known[key] = known
         return known
 
@@ -118,17 +137,12 @@ class Nodes:
         return tuple(found)
 
     def _note(self, node: Node, scope: Scope) -> None:
-        """Remember what is constant, and what was dequantised from what."""
+        """Remember what does not depend on the inputs of the graph."""
         fixed = scope.fixed
-        if not node.inputs:
-            if node.op_type == "Constant":
-                _constant(node, scope)
-        elif (node.inputs[0] in fixed or not node.inputs[0]) and all(
-            name in fixed for name in node.inputs if name
-        ):
+        if node.op_type == "Constant" and not node.inputs:
+            _constant(node, scope)
+        elif node.inputs and all(name in fixed for name in node.inputs if name):
             fixed.update(dict.fromkeys(node.outputs))
-        if node.op_type == "DequantizeLinear":
-            scope.stored[node.outputs[0]] = dtype_of(scope.types.get(node.inputs[0]))
 
     def _evaluate(
         self,
@@ -147,6 +161,19 @@ class Nodes:
         except NOT_COUNTABLE:
             return
         scope.arrays.update(zip(node.outputs, made, strict=False))
+
+
+def _values(
+    node: Node, scope: Scope, indices: tuple[int, ...]
+) -> tuple[tuple[int, bytes | None], ...] | None:
+    """The values of some inputs, to be compared; None where they are not all numbers."""
+    found: list[tuple[int, bytes | None]] = []
+    for index in indices:
+        array = scope.array(node.inputs[index]) if index < len(node.inputs) else None
+        if array is not None and array.dtype == object:
+            return None
+        found.append((index, None if array is None else array.tobytes()))
+    return tuple(found)
 
 
 def _taken_down(rule: Rule, call: Call, outputs: int) -> _Known:
@@ -217,7 +244,7 @@ def _precision(node: Node, scope: Scope, inputs: tuple[Value | None, ...]) -> st
 
     A node whose inputs were all dequantised just before is what a runtime fuses to integers.
     """
-    if scope.stored and len(node.inputs) > 1:
+    if len(node.inputs) > 1:
         stored = [scope.stored.get(name, 0) for name in node.inputs[:2]]
         if all(dtype in _INTEGERS for dtype in stored):
             return _NAMES[stored[0]]

@@ -37,6 +37,11 @@ class Step(NamedTuple):
         return index < len(self.node.inputs) and self.node.inputs[index] in self.fixed
 
     @property
+    def is_constant(self) -> bool:
+        """Whether nothing that goes into a node depends on the inputs of the graph."""
+        return all(name in self.fixed for name in self.node.inputs if name)
+
+    @property
     def operator(self) -> str:
         """The operator type, with its domain where it is not ONNX's own."""
         node = self.node

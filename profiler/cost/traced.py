@@ -9,12 +9,12 @@ from dataclasses import replace
 from exporters.meta_operators import MOVE, VIEW
 from exporters.meta_trace import Trace
 from exporters.onnx_types import Node, TypeInfo
-from profiler.core.cost import GraphCost, added_up
+from profiler.core.cost import GraphCost, by_operator
 from profiler.cost.call import VIEW as SHARES_MEMORY
 from profiler.cost.call import Call, Result
 from profiler.cost.choose import convention as look_up
 from profiler.cost.conventions._convention import figure
-from profiler.cost.count import node_cost
+from profiler.cost.count import constant_macs, node_cost
 from profiler.cost.memory import Event, peaks
 from profiler.cost.nodes import NOT_COUNTABLE, precision_of
 from profiler.cost.steps import Step
@@ -32,14 +32,14 @@ def count_trace(trace: Trace, convention: str = "nasprof") -> GraphCost:
     """
     steps = steps_of(trace)
     nodes = tuple(node_cost(step) for step in steps if step.counted)
-    by_op = added_up((node.op_type, node) for node in nodes)
+    by_op = by_operator(nodes)
     sizes = {
         name: bytes_of(_type(info))
         for name, info in trace.types.items()
         if name not in trace.weights
     }
-    events = [
-        Event(s.node.inputs, s.node.outputs, s.result.reuse if s.result else "") for s in steps
+    events: list[Event] = [
+        (s.node.inputs, s.node.outputs, s.result.reuse if s.result else "", 0, 0) for s in steps
     ]
     memory = peaks(events, sizes, trace.inputs, trace.outputs)
     cost = GraphCost(
@@ -57,6 +57,7 @@ def count_trace(trace: Trace, convention: str = "nasprof") -> GraphCost:
         uncounted=tuple(sorted(Counter(s.operator for s in steps if not s.counted).items())),
         unknown=tuple(node.name for node in nodes if node.flops is None),
         figure=sum(op.macs for op in by_op),
+        constant_macs=constant_macs(steps),
     )
     if convention == "nasprof":
         return cost
@@ -67,7 +68,13 @@ def count_trace(trace: Trace, convention: str = "nasprof") -> GraphCost:
 def steps_of(trace: Trace) -> tuple[Step, ...]:
     """The operators of a trace as they were counted, for conventions and explanations."""
     types = {name: _type(info) for name, info in trace.types.items()}
-    return tuple(_step(node, types, trace.weights) for node in trace.nodes)
+    fixed = set(trace.weights)
+    steps = []
+    for node in trace.nodes:
+        if all(name in fixed for name in node.inputs):
+            fixed.update(node.outputs)
+        steps.append(_step(node, types, fixed))
+    return tuple(steps)
 
 
 def _type(info: TypeInfo) -> Type:
@@ -75,7 +82,7 @@ def _type(info: TypeInfo) -> Type:
     return Type(info.dtype, shape)
 
 
-def _step(node: Node, types: Mapping[str, Type], weights: frozenset[str]) -> Step:
+def _step(node: Node, types: Mapping[str, Type], fixed: set[str]) -> Step:
     inputs: tuple[Value | None, ...] = tuple(types.get(name) for name in node.inputs)
     outputs = tuple(types[name] for name in node.outputs)
     result, kind, counted = _counted(node, inputs, outputs)
@@ -87,7 +94,7 @@ def _step(node: Node, types: Mapping[str, Type], weights: frozenset[str]) -> Ste
         written = written if result.written is None else result.written
     return Step(
         node, node.name, kind, inputs, outputs, result, counted, read, written, sizes,
-        precision_of(inputs), weights,
+        precision_of(inputs), fixed,
     )  # fmt: skip
 
 

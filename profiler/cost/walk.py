@@ -75,18 +75,21 @@ class Walker:
         steps: list[Step] = []
         events: list[Event] = []
         sizes = {name: bytes_of(scope.types.get(name)) for name in inputs}
+        count, own_functions = self._nodes.count, bool(self._functions)
         for node in nodes:
             entry = TABLE.get((node.domain, node.op_type))
-            if entry is None or self._functions:
+            if entry is None or own_functions:
                 entry = self._other(node, scope, path, steps, events, sizes)
                 if entry is None:
                     continue
-            step = self._nodes.count(node, scope, path, entry)
+            step = count(node, scope, path, entry)
             steps.append(step)
-            reuse = step.result.reuse if step.result is not None else ""
-            events.append(Event(node.inputs, node.outputs, reuse))
-            if node.op_type != "Constant":
-                sizes.update(zip(node.outputs, step.sizes, strict=False))
+            result, made = step.result, node.outputs
+            events.append((node.inputs, made, "" if result is None else result.reuse, 0, 0))
+            if len(made) == 1 and node.inputs:
+                sizes[made[0]] = step.sizes[0]
+            elif node.op_type != "Constant":
+                sizes.update(zip(made, step.sizes, strict=False))
         return Walked(
             steps,
             tuple(scope.types.get(name, NOTHING_KNOWN) for name in outputs),
@@ -115,7 +118,7 @@ class Walker:
         steps += walked.steps
         self._bind(node, scope, walked)
         reads = (*node.inputs, *_captured(node))
-        events.append(Event(reads, node.outputs, "", walked.peak, walked.peak_in_place))
+        events.append((reads, node.outputs, "", walked.peak, walked.peak_in_place))
         sizes.update({name: bytes_of(scope.types.get(name)) for name in node.outputs if name})
         return None
 

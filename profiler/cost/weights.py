@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
 from exporters.onnx_types import Graph, Node, Payload, Structure, Tensor
+from profiler.cost.values import bits
 
 _SAMPLE_BYTES = 64
 _READ_BYTES = 2**20
@@ -35,6 +37,8 @@ _INTEGER_WEIGHTS = {
     "DynamicQuantizeLSTM": (1, 2),
 }  # fmt: skip
 
+_WITH_BODIES = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+
 
 class Weights(NamedTuple):
     """Parameters (elements of weights), and the bytes of every constant."""
@@ -49,47 +53,55 @@ def count_weights(path: Path, model: Structure) -> Weights:
     Constants in external files are told apart by their place there, so that a missing file does
     no harm.
     """
-    nodes = list(_all_nodes(model))
-    constants = [*_constants(model.graph), *_constant_nodes(nodes)]
-    settings, integers = _roles(nodes)
+    found = _Found(list(model.graph.initializers), set(), {})
+    found.constants.extend(sparse.values for sparse in model.graph.sparse)
+    _visit(model.graph.nodes, found)
+    for function in model.functions:
+        _visit(function.nodes, found)
     params = weight_bytes = 0
-    for tensor in _distinct(path, constants):
-        weight_bytes += tensor.size_bytes
-        if tensor.name in settings:
-            continue
-        if tensor.name in integers:
-            params += tensor.elements * integers[tensor.name]
-        elif tensor.dtype in _FLOATS and tensor.dims:
-            params += tensor.elements
+    for tensor in _distinct(path, found.constants):
+        elements = prod(tensor.dims)
+        weight_bytes += (elements * bits(tensor.dtype) + 7) // 8
+        # A constant that is a weight of one node is one, whatever else reads it.
+        if tensor.name in found.integers:
+            params += elements * found.integers[tensor.name]
+        elif tensor.dtype in _FLOATS and tensor.dims and tensor.name not in found.settings:
+            params += elements
     return Weights(params, weight_bytes)
 
 
-def _roles(nodes: Iterable[Node]) -> tuple[set[str], dict[str, int]]:
-    """Names of settings, and of integer weights with the parameters that one element packs."""
-    settings: set[str] = set()
-    integers: dict[str, int] = {}
+class _Found(NamedTuple):
+    """Constants, names of settings, and integer weights with the parameters of one element."""
+
+    constants: list[Tensor]
+    settings: set[str]
+    integers: dict[str, int]
+
+
+def _visit(nodes: Iterable[Node], found: _Found) -> None:
     for node in nodes:
-        for index in _SETTINGS.get(node.op_type, ()):
-            settings.update(node.inputs[index : index + 1])
-        for index in _INTEGER_WEIGHTS.get(node.op_type, ()):
-            bits = node.attributes.get("bits", 4 if node.op_type.startswith("MatMulB") else 8)
-            packed = 8 // bits if isinstance(bits, int) and 0 < bits <= 8 else 1
-            integers.update(dict.fromkeys(node.inputs[index : index + 1], packed))
-    # A constant that is a weight of one node is one, whatever else reads it.
-    return settings - set(integers), integers
+        op_type = node.op_type
+        if op_type in _SETTINGS:
+            for index in _SETTINGS[op_type]:
+                found.settings.update(node.inputs[index : index + 1])
+        if op_type in _INTEGER_WEIGHTS:
+            packed = _packed(node)
+            for index in _INTEGER_WEIGHTS[op_type]:
+                found.integers.update(dict.fromkeys(node.inputs[index : index + 1], packed))
+        if op_type == "Constant":
+            value = node.attributes.get("value")
+            if isinstance(value, Tensor):
+                found.constants.append(value._replace(name=node.outputs[0]))
+        elif op_type in _WITH_BODIES or node.domain:
+            for graph in _bodies(node):
+                found.constants.extend(graph.initializers)
+                _visit(graph.nodes, found)
 
 
-def _all_nodes(model: Structure) -> Iterable[Node]:
-    yield from _nodes(model.graph.nodes)
-    for function in model.functions:
-        yield from _nodes(function.nodes)
-
-
-def _nodes(nodes: Iterable[Node]) -> Iterable[Node]:
-    for node in nodes:
-        yield node
-        for graph in _bodies(node):
-            yield from _nodes(graph.nodes)
+def _packed(node: Node) -> int:
+    """The parameters in one element: weights of few bits are stored several a byte."""
+    width = node.attributes.get("bits", 4 if node.op_type.startswith("MatMulB") else 8)
+    return 8 // width if isinstance(width, int) and 0 < width <= 8 else 1
 
 
 def _bodies(node: Node) -> Iterable[Graph]:
@@ -97,22 +109,6 @@ def _bodies(node: Node) -> Iterable[Graph]:
         for item in attribute if type(attribute) is tuple else (attribute,):
             if isinstance(item, Graph):
                 yield item
-
-
-def _constants(graph: Graph) -> Iterable[Tensor]:
-    yield from graph.initializers
-    for sparse in graph.sparse:
-        yield sparse.values
-    for node in graph.nodes:
-        for body in _bodies(node):
-            yield from _constants(body)
-
-
-def _constant_nodes(nodes: Iterable[Node]) -> Iterable[Tensor]:
-    for node in nodes:
-        value = node.attributes.get("value") if node.op_type == "Constant" else None
-        if isinstance(value, Tensor):
-            yield value._replace(name=node.outputs[0])
 
 
 def _distinct(path: Path, constants: Iterable[Tensor]) -> Iterable[Tensor]:
@@ -123,9 +119,12 @@ def _distinct(path: Path, constants: Iterable[Tensor]) -> Iterable[Tensor]:
     groups: dict[tuple[int, tuple[int, ...]], list[Tensor]] = {}
     for tensor in constants:
         groups.setdefault((tensor.dtype, tensor.dims), []).append(tensor)
-    with path.open("rb") as file:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
         for group in groups.values():
-            yield from group if len(group) == 1 else _unequal(file.fileno(), group)
+            yield from group if len(group) == 1 else _unequal(descriptor, group)
+    finally:
+        os.close(descriptor)
 
 
 def _unequal(descriptor: int, group: list[Tensor]) -> Iterable[Tensor]:

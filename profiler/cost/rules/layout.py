@@ -20,9 +20,11 @@ def conv(call: Call) -> Result:
     kernel = call.integers("kernel_shape") or w[2:]
     y = (x[0], w[0], *slid(call, x[2:], window(call, kernel)))
     each = call.has(2) + call.has(3) + activation(call)
-    group = call.integer("group", 1)
-    # A depthwise convolution is padded to more groups than it has channels.
-    channels = 1 if group > 1 and w[1] == 1 else x[1] // group
+    if "kernel_shape" not in call.attributes:
+        # What was a BatchNormalization has no attribute but its groups: a product and a sum.
+        return Result(of(call.dtype(), y), flops=2 * size(y))
+    # Where all weights are zero, what is padding shows in the input's shape only.
+    channels = min(w[1], x[1]) if call.integer("group", 1) == 1 else w[1]
     macs = size(y) * channels * size(kernel)
     return Result(of(call.dtype(), y), macs=macs, flops=size(y) * each)
 
