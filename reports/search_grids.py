@@ -15,6 +15,13 @@ def _head(key: str) -> str:
     return {"macs": "MACs", "params": "Parameters"}.get(key, shown(key, 60))
 
 
+def _note(view: SearchView, key: str) -> str:
+    recorded = {limit.key for limit in view.record.constraints if limit.recorded}
+    if key in recorded or any(front.looked_up for front in view.front):
+        return "looked up in a published table, not measured on this machine"
+    return _NOTES.get(key, "measured again after the search")
+
+
 def front_grid(view: SearchView, labels: Mapping[str, str]) -> Grid:
     """The Pareto set, best accuracy first."""
     keys = [constraint.key for constraint in view.record.constraints]
@@ -23,7 +30,7 @@ def front_grid(view: SearchView, labels: Mapping[str, str]) -> Grid:
         ("Trial", "number of the candidate in the search"),
         ("Network", "as nasprof export takes it"),
         ("Accuracy", f"as {shown(view.record.accuracy, 60)} found it"),
-        *((_head(key), _NOTES.get(key, "measured again after the search")) for key in keys),
+        *((_head(key), _note(view, key)) for key in keys),
     )
     lines = tuple(_front_cells(front, keys, labels) for front in view.front)
     return Grid(heads, lines)

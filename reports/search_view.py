@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from profiler.core.choice import Constraint
+from profiler.core.choice import RECORDED, Constraint
 from profiler.store.records import FinalistRecord, SearchRecord, TrialRecord, TrialState
 
 
@@ -40,6 +40,11 @@ class FrontPoint:
     metrics: Mapping[str, float | None]
     session: str | None
     confirmed: bool
+
+    @property
+    def looked_up(self) -> bool:
+        """Whether the second values were looked up in a table, as the first ones."""
+        return self.session == RECORDED
 
     @property
     def accuracy(self) -> float:

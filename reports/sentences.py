@@ -76,7 +76,16 @@ def search_lines(view: SearchView) -> list[str]:
         f"Best: trial #{best.point.number} with accuracy {quantity('accuracy', best.accuracy)} at "
         f"{quantity(key, best.metrics.get(key))} ({shown(key, 80)})"
     )
-    return [went, found + (", measured again." if best.confirmed else ".")]
+    again = ", looked up" if best.looked_up else ", measured again" if best.confirmed else ""
+    return [went, f"{found}{again}.", *_recorded(view)]
+
+
+def _recorded(view: SearchView) -> list[str]:
+    keys = [shown(limit.key, 80) for limit in view.record.constraints if limit.recorded]
+    if not keys:
+        return []
+    verb = "is" if len(keys) == 1 else "are"
+    return [f"{listed(keys)} {verb} recorded in published tables, not measured on this machine."]
 
 
 def tiles(material: Material) -> list[Tile]:

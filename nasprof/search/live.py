@@ -14,14 +14,14 @@ from nasprof.search.constraints import parse_constraints
 from nasprof.search.loop import SearchResult, run_search, search_record
 from nasprof.search.opening import open_searched
 from nasprof.search.problem import SearchProblem, check_problem
-from nasprof.search.recorded import SESSION, LookUps, identity, is_recorded, look_ups
+from nasprof.search.recorded import LookUps, identity, look_ups
 from nasprof.search.trials import Measured
 from nasprof.spaces._space import Space
 from nasprof.subjects.space import candidate_subject
 from profiler.bench.devices import require
 from profiler.bench.environment import capture
 from profiler.bench.measure import Progress
-from profiler.core.choice import Candidate, Constraint
+from profiler.core.choice import RECORDED, Candidate, Constraint
 from profiler.core.cost import GraphCost
 from profiler.core.errors import InputError, MeasurementError
 from profiler.core.outcome import Failure, Measurement
@@ -122,7 +122,7 @@ class _Live:
         """
         values = self.looked.values(candidate.genes)
         if self.looked.whole:
-            return Measured(values, session=SESSION, record=self.looked.record)
+            return Measured(values, session=RECORDED, record=self.looked.record)
         notes: list[str] = []
         subject = candidate_subject(self.space, candidate.genes)
         ready = measuring.prepare(subject, measuring.Sizes(), self.seed, self.store, notes.append)
@@ -165,7 +165,7 @@ class _Live:
         for name in ("macs", "params"):
             metrics[name] = None if cost is None else _STATIC[name](cost)
         for constraint in self.constraints:
-            if is_recorded(constraint):
+            if constraint.recorded:
                 continue
             if constraint.target is not None:
                 value: float | None = _MEASURED[constraint.metric](measured[constraint.target])
@@ -203,7 +203,7 @@ def _targets(constraints: Sequence[Constraint], threads: int) -> dict[str, Targe
     """
     targets: dict[str, Target] = {}
     for constraint in constraints:
-        if is_recorded(constraint) or (constraint.target is None and constraint.metric in _STATIC):
+        if constraint.recorded or (constraint.target is None and constraint.metric in _STATIC):
             continue
         if constraint.metric not in _MEASURED or constraint.target is None:
             raise InputError(f"{constraint.key} cannot be measured on this machine")

@@ -18,12 +18,8 @@ from nasprof.tables._library import default_folder, tables_of
 from nasprof.tables._read import read_table
 from nasprof.tables._recorded import BASE, Recorded, open_recorded
 from nasprof.tables._table import Table
-from profiler.core.choice import Constraint
+from profiler.core.choice import RECORDED, Constraint
 from profiler.core.errors import InputError
-
-PREFIX = "recorded:"
-SESSION = "recorded"
-"""The session of trials that were looked up: nothing was measured in one."""
 
 _COUNTED = ("macs", "params")
 
@@ -95,24 +91,19 @@ def look_ups(
     `file` is used instead of the imported tables of `folder`.
     Raises: InputError when a table has no such column; the message lists those that exist.
     """
-    wanted = [c for c in constraints if is_recorded(c)]
+    wanted = [c for c in constraints if c.recorded]
     if file is not None and not wanted:
         raise InputError("--recorded is for a limit such as 'latency@recorded:pixel3<=20ms'")
     tables = _tables(opened, file, folder) if wanted else []
     targets = {c.key: _recorded(c, opened, tables) for c in wanted}
     if not isinstance(opened.space, TableSpace) or opened.table is None:
         return LookUps(targets, {}, bool(constraints) and len(wanted) == len(constraints))
-    static = [c for c in constraints if not is_recorded(c)]
+    static = [c for c in constraints if not c.recorded]
     costs = {c.key: _cost(c, opened.space, opened.table) for c in static}
     for name in _COUNTED:
         if name not in costs and (column := _column(name, opened.table)) is not None:
             costs[name] = _costs(column, opened.space, opened.table)
     return LookUps(targets, costs, True)
-
-
-def is_recorded(constraint: Constraint) -> bool:
-    """Tell whether a limit is on a recorded target."""
-    return constraint.target is not None and constraint.target.startswith(PREFIX)
 
 
 def identity(lookups: LookUps, file: Path | None) -> dict[str, object]:
@@ -138,7 +129,7 @@ def _recorded(constraint: Constraint, opened: Opened, tables: Sequence[Table]) -
         raise InputError(
             f"{constraint.key}: only {' and '.join(BASE)} of a recorded target can be limited"
         )
-    name = constraint.target.removeprefix(PREFIX)
+    name = constraint.target.removeprefix(f"{RECORDED}:")
     return open_recorded(name, constraint.metric, opened.space, tables)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+RECORDED = "recorded"
+"""The session of values that were looked up: nothing was measured in one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -39,6 +42,11 @@ class Constraint:
     metric: str
     target: str | None
     limit: float
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the target is recorded: a look-up in a published table, no measurement here."""
+        return self.target is not None and self.target.startswith(f"{RECORDED}:")
 
     @property
     def key(self) -> str:

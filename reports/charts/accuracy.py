@@ -174,6 +174,7 @@ def _front(
     ys = [f.accuracy for f in ordered]
     axes.plot(xs, ys, drawstyle="steps-post", color=FRONT, linewidth=1.3, zorder=4)
     confirmed = all(f.confirmed for f in front)
+    again = "looked up" if all(f.looked_up for f in front) else "measured again"
     axes.scatter(
         xs,
         ys,
@@ -183,7 +184,7 @@ def _front(
         edgecolors=PAPER,
         linewidths=0.9,
         zorder=5,
-        label="Pareto set, measured again" if confirmed else "Pareto set so far",
+        label=f"Pareto set, {again}" if confirmed else "Pareto set so far",
     )
     floor = axes.get_ylim()[0]
     spots = [(_x(p, key, scale), max(p.accuracy or 0.0, floor)) for p in known]

@@ -135,6 +135,8 @@ def test_a_table_is_searched_under_limits_on_its_own_columns(tmp_path):
     text = (tmp_path / "page" / "index.html").read_text()
     assert "recorded:pixel9" in text
     assert "--genes depth,kind --metric acc" in text
+    assert "not measured on this machine" in text
+    assert "measured again" not in text
 
 
 def test_the_columns_belong_to_the_identity_of_a_search(tmp_path):
