@@ -50,7 +50,7 @@ class Call:
         self.inputs = inputs
         self.outputs = outputs
         self.opset = opset
-        self.looked_at: set[int] = set()
+        self.looked_at: tuple[int, ...] = ()
         self._numbers = numbers
 
     def has(self, index: int) -> bool:
@@ -83,7 +83,8 @@ class Call:
 
     def numbers(self, index: int) -> Array | None:
         """The value of an input where it is a small constant; None when it is not known."""
-        self.looked_at.add(index)
+        if index not in self.looked_at:
+            self.looked_at = (*self.looked_at, index)
         return self._numbers(index) if self.has(index) else None
 
     def needed(self, index: int) -> Array:

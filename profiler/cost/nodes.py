@@ -108,7 +108,7 @@ class Nodes:
             return known
         if call.looked_at:
             # The next node of this kind is the same only if the values that the rule saw are.
-            looked_at = self._looked_at[key] = tuple(sorted(call.looked_at))
+            looked_at = self._looked_at[key] = call.looked_at
             values = _values(node, scope, looked_at)
             if values is not None:
                 self._known[key, values] = known

@@ -68,9 +68,12 @@ def size(shape: Shape) -> int:
     return prod(shape)
 
 
+_BITS = {code: bits for code, (_, bits) in DTYPES.items()}
+
+
 def bits(dtype: int) -> int:
     """The bits of one element; 0 for text and for types that are not known."""
-    return DTYPES.get(dtype, ("", 0))[1]
+    return _BITS.get(dtype, 0)
 
 
 def bytes_of(value: Value | None) -> int:
@@ -78,11 +81,12 @@ def bytes_of(value: Value | None) -> int:
     if value is None:
         return 0
     if isinstance(value, Sequence):
-        return UNKNOWN if value.items is None else sum(bytes_of(item) for item in value.items)
-    if value.shape is None:
+        return UNKNOWN if value.items is None else sum(map(bytes_of, value.items))
+    dtype, shape = value
+    if shape is None:
         return UNKNOWN
     # Negated twice, the floor division rounds up.
-    return -(-size(value.shape) * bits(value.dtype) // 8)
+    return -(-prod(shape) * _BITS.get(dtype, 0) // 8)
 
 
 def broadcast(*shapes: Shape) -> Shape:
