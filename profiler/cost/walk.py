@@ -19,7 +19,7 @@ from profiler.cost.table import TABLE, Entry
 from profiler.cost.values import NOTHING_KNOWN, UNKNOWN, Type, bytes_of
 
 # A file of a few kB can nest loops and functions so that they unfold without end.
-_MOST_NODES = 1_000_000
+_MOST_NODES = 250_000
 _MOST_LEVELS = 60
 
 

@@ -46,7 +46,7 @@ def conv(**attributes: object) -> list[onnx.NodeProto]:
     return [helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1], **attributes)]
 
 
-IMAGE = {"x": [1, 16, 28, 28]}
+IMAGE: dict[str, Dims] = {"x": [1, 16, 28, 28]}
 node = helper.make_node
 
 

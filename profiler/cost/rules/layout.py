@@ -20,7 +20,7 @@ def conv(call: Call) -> Result:
     kernel = call.integers("kernel_shape") or w[2:]
     y = (x[0], w[0], *slid(call, x[2:], window(call, kernel)))
     each = call.has(2) + call.has(3) + activation(call)
-    if "kernel_shape" not in call.attributes:
+    if set(call.attributes) <= {"group", "auto_pad"} and size(w[1:]) == 1 and call.has(2):
         # What was a BatchNormalization has no attribute but its groups: a product and a sum.
         return Result(of(call.dtype(), y), flops=2 * size(y))
     # Where all weights are zero, what is padding shows in the input's shape only.

@@ -27,14 +27,14 @@ def reshape(call: Call) -> Result:
         raise ValueError("two free sizes")
     if free:
         rest = size(tuple(target[: free[0]] + target[free[0] + 1 :]))
-        target[free[0]] = UNKNOWN if x is None else _left(x, tuple(target), rest)
+        target[free[0]] = UNKNOWN if x is None else _left(x, rest)
     elif x is not None and target.count(UNKNOWN) == 1:
         hole = target.index(UNKNOWN)
-        target[hole] = _left(x, tuple(target), size(tuple(target[:hole] + target[hole + 1 :])))
+        target[hole] = _left(x, size(tuple(target[:hole] + target[hole + 1 :])))
     return view(call, tuple(target))
 
 
-def _left(x: Shape, target: Shape, rest: int) -> int:
+def _left(x: Shape, rest: int) -> int:
     whole = size(x)
     if whole is not UNKNOWN and rest is not UNKNOWN:
         if rest == 0:
@@ -42,13 +42,6 @@ def _left(x: Shape, target: Shape, rest: int) -> int:
         if whole % rest:
             raise ValueError("sizes do not fit")
         return whole // rest
-    # An unknown size that is on both sides cancels: [?, 8, 4] to [?, -1] leaves 32.
-    unknown_in = sum(dim is UNKNOWN for dim in x)
-    unknown_out = sum(dim is UNKNOWN for dim in target)
-    if unknown_in == unknown_out == 1 and x[0] is UNKNOWN and target[0] is UNKNOWN:
-        others = size(tuple(dim for dim in target[1:] if dim != -1))
-        if others and size(x[1:]) % others == 0:
-            return size(x[1:]) // others
     return UNKNOWN
 
 
