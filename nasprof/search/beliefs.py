@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_ndtr
 
-from nasprof.predict._log import fit_log
-from nasprof.predict._predictor import Array, Predicted, Predictor
+from nasprof.predict._cost_mixture import CostMixture
+from nasprof.predict._normal import deviation
+from nasprof.predict._predictor import Array, Fitted, Predicted, Predictor
+from nasprof.search.cost_features import CostFeatures, Elsewhere, cost_features
 from nasprof.search.features import features
+from nasprof.search.kept import Kept
 from nasprof.search.problem import SearchProblem
+from nasprof.spaces._space import Genes, Space
 from profiler.core.choice import Constraint
-from profiler.core.plugins import load
-from profiler.store.records import TrialRecord, TrialState
-
-COST_PREDICTOR = "gp"
-"""Predictor of limited metrics, in log space: its intervals widen far from what was measured."""
+from profiler.store.records import TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +47,73 @@ def predict_accuracy(
     return predictor.fit(rows, scores, seed).predict(x)
 
 
-def predict_metric(
-    problem: SearchProblem,
-    history: Sequence[TrialRecord],
-    constraint: Constraint,
-    x: Array,
-    seed: int,
+def predict_costs(
+    problem: SearchProblem, history: Sequence[TrialRecord], costs: CostFeatures
+) -> dict[Constraint, Predicted]:
+    """Predict every limited metric from the trials in which it was measured."""
+    return {
+        constraint: _predict_cost(problem, history, constraint.key, costs)
+        for constraint in problem.constraints
+    }
+
+
+def standing(predicted: Mapping[Constraint, Predicted], count: int) -> Standing:
+    """Judge `count` candidates by the whole interval of each limited metric."""
+    inside = np.ones(count, dtype=np.bool_)
+    outside = np.zeros(count, dtype=np.bool_)
+    for constraint, costs in predicted.items():
+        inside &= costs.high <= constraint.limit
+        outside |= costs.low > constraint.limit
+    return Standing(inside, outside)
+
+
+def log_inside(predicted: Mapping[Constraint, Predicted], count: int) -> Array:
+    """Logarithm of the probability that each of `count` candidates is inside every limit."""
+    total = np.zeros(count)
+    for constraint, costs in predicted.items():
+        total += log_ndtr((constraint.limit - costs.mean) / deviation(costs))
+    return total
+
+
+def log_inside_of(
+    problem: SearchProblem, history: Sequence[TrialRecord], trials: Sequence[TrialRecord]
+) -> Array:
+    """Logarithm of the probability that trials are inside, 0 or far below where it was measured."""
+    genes = [trial.candidate.genes for trial in trials]
+    costs = cost_features(problem.space, genes, problem.elsewhere)
+    total = np.zeros(len(trials))
+    for constraint, predicted in predict_costs(problem, history, costs).items():
+        guess = log_ndtr((constraint.limit - predicted.mean) / deviation(predicted))
+        for i, trial in enumerate(trials):
+            value = trial.metrics.get(constraint.key)
+            total[i] += guess[i] if value is None else (0.0 if value <= constraint.limit else -1e9)
+    return total
+
+
+def _predict_cost(
+    problem: SearchProblem, history: Sequence[TrialRecord], key: str, costs: CostFeatures
 ) -> Predicted:
-    """Predict a limited metric from the trials in which it is known; x [n, d]."""
-    known = [
+    # A failed trial may have been measured before it failed.
+    known = tuple(
         (trial.candidate.genes, value)
         for trial in history
-        if trial.state is TrialState.DONE and (value := trial.metrics.get(constraint.key))
-    ]
-    rows = features(problem.space, [genes for genes, _ in known])
-    values = np.array([value for _, value in known], dtype=np.float64)
-    return fit_log(load("nasprof.predict", COST_PREDICTOR), rows, values, seed).predict(x)
+        if (value := trial.metrics.get(key)) is not None and value > 0
+    )
+    fitted = _fitted(Kept(problem.space), Kept(problem.elsewhere), known)
+    return _predicted(Kept(fitted), Kept(costs))
 
 
-def standing(
-    problem: SearchProblem, history: Sequence[TrialRecord], x: Array, seed: int
-) -> Standing:
-    """Judge candidates by the whole interval of each limited metric; x [n, d]."""
-    inside = np.ones(len(x), dtype=np.bool_)
-    outside = np.zeros(len(x), dtype=np.bool_)
-    for constraint in problem.constraints:
-        predicted = predict_metric(problem, history, constraint, x, seed)
-        inside &= predicted.high <= constraint.limit
-        outside |= predicted.low > constraint.limit
-    return Standing(inside, outside)
+@lru_cache(maxsize=16)
+def _fitted(
+    space: Kept[Space],
+    elsewhere: Kept[Elsewhere | None],
+    known: tuple[tuple[Genes, float], ...],
+) -> Fitted:
+    rows = cost_features(space.value, [genes for genes, _ in known], elsewhere.value)
+    return CostMixture(rows.widths).fit(rows.x, np.array([value for _, value in known]))
+
+
+# Between two measurements nothing is learnt about costs: the same question comes many times.
+@lru_cache(maxsize=4)
+def _predicted(fitted: Kept[Fitted], costs: Kept[CostFeatures]) -> Predicted:
+    return fitted.value.predict(costs.value.x)

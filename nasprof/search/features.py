@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,19 +12,39 @@ from nasprof.spaces._genes import canonical_forms
 from nasprof.spaces._space import Choice, Genes, Space
 
 
-def features(space: Space, candidates: Sequence[Genes]) -> NDArray[np.float64]:
-    """Encode canonical genes, and how often each operation occurs.
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Candidates gene by gene, and how often each operation occurs.
 
     A gene that stands for a name is one-hot. One that stands for a number is a thermometer (a 1 for
     each smaller option), so that the squared distance of two values grows with the steps between
-    them. Genes with the same choices of operations are counted together besides, because an
-    operation costs about the same wherever it stands.
+    them. Genes with the same choices of operations are counted together, because an operation costs
+    about the same wherever it stands.
+    Shapes: genes [n, a], counts [n, b], where b may be 0.
+    """
+
+    genes: NDArray[np.float64]
+    counts: NDArray[np.float64]
+
+
+def features(space: Space, candidates: Sequence[Genes]) -> NDArray[np.float64]:
+    """Encode candidates for accuracy predictors: canonical genes, then counts.
+
     Shapes: [n, d].
     """
-    rows = np.asarray(canonical_forms(space, candidates), dtype=np.int64)
-    rows = rows.reshape(len(candidates), len(space.sizes))
+    encoded = encode(space, canonical_forms(space, candidates))
+    return np.concatenate([encoded.genes, encoded.counts], axis=1)
+
+
+def encode(space: Space, candidates: Sequence[Genes]) -> Encoded:
+    """Encode genes as they are."""
+    rows = np.asarray(candidates, dtype=np.int64).reshape(len(candidates), len(space.sizes))
     parts = [_encoded(rows[:, place], options) for place, options in enumerate(space.choices)]
-    return np.concatenate([*parts, *_counts(parts, space.choices)], axis=1)
+    empty = np.zeros((len(rows), 0))
+    return Encoded(
+        np.concatenate(parts, axis=1),
+        np.concatenate([empty, *_counts(parts, space.choices)], axis=1),
+    )
 
 
 def _encoded(genes: NDArray[np.int64], options: Sequence[Choice]) -> NDArray[np.float64]:

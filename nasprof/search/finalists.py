@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nasprof.search.constraints import excess, show_value
+from nasprof.search.economy import left
 from nasprof.search.pareto import pareto_indices
 from nasprof.search.problem import SearchProblem, is_inside
 from nasprof.search.trials import Measure
@@ -50,18 +51,31 @@ def confirm(
     """
     stored = {record.number: record for record in done}
     finalists: dict[int, Finalist] = {}
-    left = list(trials)
     while sum(finalist.dropped is None for finalist in finalists.values()) < problem.finalists:
-        open_ones = [trial for trial in front(problem, left) if trial.number not in finalists]
-        if not open_ones:
+        trial = _next(problem, trials, finalists)
+        if trial is None:
             break
-        trial = open_ones[0]
         finalist = _second(problem, trial, measure, stored.get(trial.number))
         finalists[trial.number] = finalist
         on_finalist(finalist)
-        if finalist.dropped is not None:
-            left = [other for other in left if other.number != trial.number]
     return list(finalists.values())
+
+
+def _next(
+    problem: SearchProblem, trials: Sequence[TrialRecord], finalists: Mapping[int, Finalist]
+) -> TrialRecord | None:
+    """The best of the Pareto set that is neither a finalist yet nor dropped."""
+    if problem.measurements is not None and left(problem, trials, len(finalists)) <= 0:
+        return None
+    known = [_with_again(trial, finalists.get(trial.number)) for trial in trials]
+    alive = [t for t in known if t.number not in finalists or finalists[t.number].dropped is None]
+    return next((t for t in front(problem, alive) if t.number not in finalists), None)
+
+
+def _with_again(trial: TrialRecord, finalist: Finalist | None) -> TrialRecord:
+    if finalist is None or finalist.again is None:
+        return trial
+    return replace(trial, metrics=dict(trial.metrics) | dict(finalist.again.metrics))
 
 
 def reported(problem: SearchProblem, finalists: Sequence[Finalist]) -> list[TrialRecord]:

@@ -10,7 +10,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from nasprof.search.cost_features import CostFeatures, Elsewhere, cost_features
 from nasprof.search.features import features
+from nasprof.search.kept import Kept
 from nasprof.search.problem import SearchProblem, scored
 from nasprof.spaces._genes import canonical_forms, distinct, mutate, sample, space_size
 from nasprof.spaces._space import Enumerated, Genes, Space
@@ -28,7 +30,7 @@ MUTANTS = 200
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Candidates of different canonical form with their features.
+    """Candidates of different canonical form, with features for their accuracy and their costs.
 
     Shapes: features [n, d].
     """
@@ -36,6 +38,7 @@ class Pool:
     genes: tuple[Genes, ...]
     forms: tuple[Genes, ...]
     features: NDArray[np.float64]
+    costs: CostFeatures
 
     def without(self, known: set[Genes]) -> NDArray[np.intp]:
         """Positions of the candidates whose canonical form is not in `known`."""
@@ -45,7 +48,7 @@ class Pool:
 def pool(problem: SearchProblem, history: Sequence[TrialRecord], rng: np.random.Generator) -> Pool:
     """The candidates to rank next; the rng only matters where the space is too large to list."""
     if space_size(problem.space) <= WHOLE:
-        return _whole(_Kept(problem.space))
+        return _whole(Kept(problem.space), Kept(problem.elsewhere))
     known = scored(problem, history)
     elite = sorted(known, key=lambda form: known[form], reverse=True)[:ELITE]
     drawn = sample(problem.space, SAMPLED, rng)
@@ -55,31 +58,23 @@ def pool(problem: SearchProblem, history: Sequence[TrialRecord], rng: np.random.
         for changes in (1, 2)
         for _ in range(MUTANTS // 2)
     ]
-    return _pool(problem.space, [*near, *drawn])
+    return _pool(problem.space, problem.elsewhere, [*near, *drawn])
 
 
-def _pool(space: Space, candidates: Sequence[Genes]) -> Pool:
+def _pool(space: Space, elsewhere: Elsewhere | None, candidates: Sequence[Genes]) -> Pool:
     genes = distinct(space, candidates)
-    return Pool(tuple(genes), tuple(canonical_forms(space, genes)), features(space, genes))
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A space as a key that asks no more of spaces than that they can be told apart."""
-
-    space: Space
-
-    def __hash__(self) -> int:
-        return id(self.space)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Kept) and other.space is self.space
+    return Pool(
+        tuple(genes),
+        tuple(canonical_forms(space, genes)),
+        features(space, genes),
+        cost_features(space, genes, elsewhere),
+    )
 
 
 @lru_cache(maxsize=4)
-def _whole(kept: _Kept) -> Pool:
-    space = kept.space
+def _whole(kept: Kept[Space], elsewhere: Kept[Elsewhere | None]) -> Pool:
+    space = kept.value
     if isinstance(space, Enumerated):
-        return _pool(space, space.members())
+        return _pool(space, elsewhere.value, space.members())
     every = product(*(range(size) for size in space.sizes))
-    return _pool(space, [genes for genes in every if space.valid(genes)])
+    return _pool(space, elsewhere.value, [genes for genes in every if space.valid(genes)])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nasprof.search.constraints import excess
+from nasprof.search.cost_features import Elsewhere
 from nasprof.spaces._space import Genes, Space
 from profiler.core.choice import Candidate, Constraint
 from profiler.core.errors import InputError
@@ -18,7 +19,9 @@ class SearchProblem:
 
     Unit: `queries` counts accuracies found; `trials` bounds all candidates tried, those outside a
     limit and failed ones too; `initial` are drawn at random before a strategy has anything to go
-    by; `finalists` is how many are measured again.
+    by; `finalists` is how many are measured again. `measurements` bounds the candidates measured
+    on a target: None measures every one, else prediction decides where it is sure enough.
+    `elsewhere` gives costs on other targets, for the prediction of costs to build on.
     """
 
     space: Space
@@ -29,6 +32,8 @@ class SearchProblem:
     initial: int = 10
     seed: int = 0
     finalists: int = 5
+    measurements: int | None = None
+    elsewhere: Elsewhere | None = None
 
     @property
     def most_trials(self) -> int:
@@ -65,6 +70,9 @@ def fitness(problem: SearchProblem, trial: TrialRecord) -> Fitness:
     if trial.state is not TrialState.DONE:
         return (-2, 0.0)
     outside = overrun(problem, trial)
+    likely = trial.record.get("inside_probability")
+    if likely is not None and outside == float("inf"):
+        outside = max(0.0, 0.5 - float(likely))
     if outside > 0:
         return (-1, -outside)
     return (0, trial.accuracy) if trial.accuracy is not None else (-2, 0.0)

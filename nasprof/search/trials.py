@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter_ns
 from typing import Any, Protocol
 
 import numpy as np
 
+from nasprof.search.economy import (
+    OUTSIDE,
+    inside_probability,
+    latest,
+    probes,
+    queries,
+    revisit,
+)
 from nasprof.search.problem import SearchProblem, overrun
 from nasprof.search.strategies._strategy import Strategy
+from nasprof.spaces._space import Genes
 from profiler.core.choice import Candidate
 from profiler.core.errors import MeasurementError, StoreError, UnavailableError
 from profiler.store.records import TrialRecord, TrialState
@@ -67,9 +76,7 @@ def explore(
     trials = list(done)
     start = int(trials[-1].record.get("batch", 0)) if trials else 0
     while not _spent(problem, trials):
-        rng = np.random.default_rng([problem.seed, start])
-        count = min(strategy.batch, problem.queries - _queries(trials[:start]))
-        batch = strategy.propose(problem, trials[:start], count, rng)
+        batch = _batch(problem, strategy, trials[:start])
         if not batch:
             break
         for genes in batch[len(trials) - start :]:
@@ -80,7 +87,7 @@ def explore(
                 len(trials), candidate, TrialState.PROPOSED, record={"batch": start}
             )
             on_trial(proposed)
-            trials.append(_try(problem, proposed, measure, evaluate))
+            trials.append(_try(problem, trials, proposed, measure, evaluate))
             on_trial(trials[-1])
             _check_hope(problem, trials, len(done))
         start = len(trials)
@@ -97,44 +104,88 @@ def _check_hope(problem: SearchProblem, trials: Sequence[TrialRecord], earlier: 
         )
 
 
+def _batch(
+    problem: SearchProblem, strategy: Strategy, history: Sequence[TrialRecord]
+) -> list[Genes]:
+    rng = np.random.default_rng([problem.seed, len(history)])
+    if problem.measurements is not None and not history:
+        return probes(problem, rng)
+    if problem.measurements is not None and (again := revisit(problem, history)) is not None:
+        return [again]
+    count = min(strategy.batch, problem.queries - queries(history))
+    return strategy.propose(problem, history, count, rng) if count > 0 else []
+
+
 def _try(
-    problem: SearchProblem, proposed: TrialRecord, measure: Measure, evaluate: Evaluate
+    problem: SearchProblem,
+    history: Sequence[TrialRecord],
+    proposed: TrialRecord,
+    measure: Measure,
+    evaluate: Evaluate,
 ) -> TrialRecord:
-    """Measure a candidate, and find its accuracy if it is inside the limits."""
+    """Find out about one candidate; whatever goes wrong with it is kept and ends nothing else."""
     started = perf_counter_ns()
-    measured, accuracy, error = Measured({}), None, None
+    trial = proposed
+    steps = _steps if problem.measurements is None else _thrifty_steps
     try:
-        measured = measure(proposed.candidate, again=False)
-        measured_only = _record(proposed, measured, None, None, started)
-        if overrun(problem, measured_only) <= 0:
-            accuracy = _share(evaluate(proposed.candidate))
+        for trial in steps(problem, history, proposed, measure, evaluate):  # noqa: B007
+            pass
+        trial = replace(trial, state=TrialState.DONE)
     except (StoreError, UnavailableError):
         raise
-    except Exception as problem_of_candidate:  # noqa: BLE001 - whatever it is, it is one candidate's
-        error = f"{type(problem_of_candidate).__name__}: {problem_of_candidate}"
-    return _record(proposed, measured, accuracy, error, started)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is this candidate's
+        text = f"{type(error).__name__}: {error}"
+        record = dict(trial.record) | {"error": text}
+        trial = replace(trial, state=TrialState.FAILED, accuracy=None, record=record)
+    elapsed_s = (perf_counter_ns() - started) / 1e9
+    return replace(trial, record=dict(trial.record) | {"elapsed_s": elapsed_s})
 
 
-def _record(
+def _steps(
+    problem: SearchProblem,
+    history: Sequence[TrialRecord],
     proposed: TrialRecord,
-    measured: Measured,
-    accuracy: float | None,
-    error: str | None,
-    started_ns: int,
-) -> TrialRecord:
-    record = dict(proposed.record) | dict(measured.record or {})
-    record["elapsed_s"] = (perf_counter_ns() - started_ns) / 1e9
-    if error is not None:
-        record["error"] = error
-    return TrialRecord(
-        proposed.number,
-        proposed.candidate,
-        TrialState.DONE if error is None else TrialState.FAILED,
-        accuracy,
-        dict(measured.metrics),
-        measured.session,
-        measured.model_sha256,
-        record,
+    measure: Measure,
+    evaluate: Evaluate,
+) -> Iterator[TrialRecord]:
+    """Measure, then find the accuracy if it is inside the limits; yields what is known by then."""
+    trial = _measured(proposed, measure)
+    yield trial
+    if overrun(problem, trial) <= 0:
+        yield replace(trial, accuracy=_share(evaluate(trial.candidate)))
+
+
+def _thrifty_steps(
+    problem: SearchProblem,
+    history: Sequence[TrialRecord],
+    proposed: TrialRecord,
+    measure: Measure,
+    evaluate: Evaluate,
+) -> Iterator[TrialRecord]:
+    """Measure a probe or a candidate met before; find the accuracy of one not clearly outside."""
+    before = [trial for trial in latest(history) if trial.candidate == proposed.candidate]
+    if before:
+        record = dict(proposed.record) | {"revisits": before[0].number}
+        yield _measured(replace(proposed, accuracy=before[0].accuracy, record=record), measure)
+    elif proposed.record["batch"] == 0:
+        yield _measured(proposed, measure)
+    else:
+        probability = inside_probability(problem, history, proposed)
+        record = dict(proposed.record) | {"inside_probability": probability}
+        trial = replace(proposed, record=record)
+        yield trial
+        if probability > OUTSIDE:
+            yield replace(trial, accuracy=_share(evaluate(trial.candidate)))
+
+
+def _measured(trial: TrialRecord, measure: Measure) -> TrialRecord:
+    found = measure(trial.candidate, again=False)
+    return replace(
+        trial,
+        metrics=dict(found.metrics),
+        session=found.session,
+        model_sha256=found.model_sha256,
+        record=dict(trial.record) | dict(found.record or {}),
     )
 
 
@@ -144,9 +195,7 @@ def _share(accuracy: float) -> float:
     return float(accuracy)
 
 
-def _queries(trials: Sequence[TrialRecord]) -> int:
-    return sum(trial.accuracy is not None for trial in trials)
-
-
 def _spent(problem: SearchProblem, trials: Sequence[TrialRecord]) -> bool:
-    return _queries(trials) >= problem.queries or len(trials) >= problem.most_trials
+    """Whether nothing more may be tried; a thrifty search ends with measurements, not queries."""
+    no_queries = problem.measurements is None and queries(trials) >= problem.queries
+    return no_queries or len(trials) >= problem.most_trials

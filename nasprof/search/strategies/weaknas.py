@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nasprof.predict._predictor import Array
-from nasprof.search.beliefs import predict_accuracy, standing
-from nasprof.search.pool import pool
+from nasprof.search.beliefs import predict_accuracy, predict_costs, standing
+from nasprof.search.pool import Pool, pool
 from nasprof.search.problem import SearchProblem, scored
 from nasprof.spaces._genes import sample_distinct
 from nasprof.spaces._space import Genes
@@ -49,7 +48,7 @@ class WeakNas:
             )
         candidates = pool(problem, history, rng)
         seed = int(rng.integers(2**31))
-        ranked = self._rank(problem, history, candidates.features, seed)
+        ranked = self._rank(problem, history, candidates, seed)
         new = set(candidates.without(known).tolist())
         # As published: those tried already leave the top, which is not filled up again.
         best = [i for i in ranked[: self.top].tolist() if i in new]
@@ -62,14 +61,15 @@ class WeakNas:
         self,
         problem: SearchProblem,
         history: Sequence[TrialRecord],
-        x: Array,
+        candidates: Pool,
         seed: int,
     ) -> NDArray[np.intp]:
         """Positions by predicted accuracy, best first, without those outside a limit."""
         predictor = load("nasprof.predict", self.predictor)
-        accuracy = predict_accuracy(predictor, problem, history, x, seed)
+        accuracy = predict_accuracy(predictor, problem, history, candidates.features, seed)
         ranked = np.argsort(-accuracy.mean, kind="stable")
-        outside = standing(problem, history, x, seed).outside
+        costs = predict_costs(problem, history, candidates.costs)
+        outside = standing(costs, len(ranked)).outside
         kept = ranked[~outside[ranked]]
         # Should everything look hopeless, the least hopeless part is still worth a look.
         return kept if len(kept) else ranked
