@@ -14,12 +14,17 @@ from sqlalchemy import Connection, Engine, func, insert, inspect, select
 from profiler.core.errors import StoreError
 from profiler.store.connect import journal_mode, writing
 from profiler.store.filesystem import filesystem_of
-from profiler.store.tables import METADATA, SCHEMA
+from profiler.store.tables import CALIBRATION, METADATA, SCHEMA
 
 Migration = Callable[[Connection], None]
 
+
+def _add_calibrations(connection: Connection) -> None:
+    CALIBRATION.create(connection, checkfirst=True)
+
+
 # Step i turns version i + 1 into version i + 2. Steps are never edited after a release.
-MIGRATIONS: tuple[Migration, ...] = ()
+MIGRATIONS: tuple[Migration, ...] = (_add_calibrations,)
 
 # A fixed number of our own: PostgreSQL locks by number while the tables are made.
 _ADVISORY_LOCK = 0x6E617370

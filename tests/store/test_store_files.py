@@ -19,7 +19,7 @@ from store_values import ENVIRONMENT, failure
 from profiler.core.errors import StoreError
 from profiler.store.connect import connect, journal_mode, store_url
 from profiler.store.filesystem import filesystem_of, is_network
-from profiler.store.schema import prepare
+from profiler.store.schema import MIGRATIONS, prepare
 from profiler.store.store import default_url, open_store
 
 
@@ -206,16 +206,16 @@ def fails(connection: Connection) -> None:
 def test_an_older_store_goes_forward_after_a_backup(tmp_path: Path) -> None:
     path = filled(tmp_path / "s.db")
     engine = connect(store_url(str(path)), read_only=False)
-    prepare(engine, "s.db", read_only=False, file=path, steps=(add_column,))
-    prepare(engine, "s.db", read_only=False, file=path, steps=(add_column,))
+    prepare(engine, "s.db", read_only=False, file=path, steps=(*MIGRATIONS, add_column))
+    prepare(engine, "s.db", read_only=False, file=path, steps=(*MIGRATIONS, add_column))
     engine.dispose()
-    assert sql(path, "SELECT version FROM nasprof_schema ORDER BY 1") == [(1,), (2,)]
+    assert sql(path, "SELECT version FROM nasprof_schema ORDER BY 1") == [(2,), (3,)]
     assert sql(path, "SELECT count(colour), count(*) FROM model") == [(0, 0)]
     assert sql(path, "SELECT count(*) FROM attempt") == [(3,)]
-    backup = tmp_path / "s.db.v1.backup"
+    backup = tmp_path / "s.db.v2.backup"
     with open_store(str(backup)) as old:
         assert len(old.outcomes()) == 3
-    with pytest.raises(StoreError, match="schema version 2"):
+    with pytest.raises(StoreError, match="schema version 3"):
         open_store(str(path))
 
 
@@ -223,7 +223,7 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = filled(tmp_path / "s.db")
     engine = connect(store_url(str(path)), read_only=False)
     with pytest.raises(Exception, match="nowhere"):
-        prepare(engine, "s.db", read_only=False, file=path, steps=(fails,))
+        prepare(engine, "s.db", read_only=False, file=path, steps=(*MIGRATIONS, fails))
     engine.dispose()
     with open_store(str(path)) as store:
         assert len(store.outcomes()) == 3
@@ -234,7 +234,7 @@ def test_an_older_store_is_not_changed_by_reading(tmp_path: Path) -> None:
     path = filled(tmp_path / "s.db")
     engine = connect(store_url(str(path)), read_only=True)
     with pytest.raises(StoreError, match="older"):
-        prepare(engine, "s.db", read_only=True, file=path, steps=(add_column,))
+        prepare(engine, "s.db", read_only=True, file=path, steps=(*MIGRATIONS, add_column))
     engine.dispose()
 
 
@@ -316,3 +316,14 @@ def test_the_newest_calibration_of_a_machine_counts(tmp_path: Path) -> None:
     assert found is not None
     assert (found.flops_per_s, found.bytes_per_s) == (second.flops_per_s, second.bytes_per_s)
     assert found.samples == second.samples
+
+
+def test_a_store_without_calibrations_goes_forward(tmp_path: Path) -> None:
+    path = filled(tmp_path / "s.db")
+    sql(path, "DROP TABLE calibration")
+    sql(path, "UPDATE nasprof_schema SET version = 1")
+    with open_store(str(path)) as store:
+        assert store.calibration("nowhere", 1) is None
+        assert len(store.outcomes()) == 3
+    assert sql(path, "SELECT version FROM nasprof_schema ORDER BY 1") == [(1,), (2,)]
+    assert (tmp_path / "s.db.v1.backup").exists()
