@@ -90,7 +90,9 @@ def _linear(args: Arguments, kwargs: Mapping[str, Any], result: Any) -> Describe
 
 
 def _batch_norm(args: Arguments, kwargs: Mapping[str, Any], result: Any) -> Described:
-    return Described("BatchNormalization", tuple(args[:5]))
+    # Standardised weights are normalised by their own statistics, without running ones.
+    own = args[5] if len(args) > 5 and isinstance(args[5], bool) else args[3]
+    return Described("BatchNormalization", tuple(args[:3]), {"training_mode": int(own is True)})
 
 
 def _layer_norm(args: Arguments, kwargs: Mapping[str, Any], result: Any) -> Described:
@@ -214,9 +216,9 @@ _OF_TWO = frozenset({"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"
 _VIEWS = frozenset(
     {
         "view", "_unsafe_view", "reshape", "permute", "transpose", "t", "expand", "unsqueeze",
-        "squeeze", "detach", "alias", "slice", "select", "split", "split_with_sizes", "chunk",
-        "unbind", "as_strided", "diagonal", "lift_fresh", "unfold", "dropout", "movedim",
-        "_reshape_alias", "view_as_real", "view_as_complex", "broadcast_to",
+        "squeeze", "detach", "alias", "slice", "select", "split", "unsafe_split",
+        "split_with_sizes", "chunk", "unbind", "as_strided", "diagonal", "lift_fresh", "unfold",
+        "dropout", "movedim", "_reshape_alias", "view_as_real", "view_as_complex", "broadcast_to",
     }
 )  # fmt: skip
 _MOVES = frozenset(

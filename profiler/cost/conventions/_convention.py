@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from profiler.cost.call import Call
+from profiler.cost.call import VIEW, Call
 from profiler.cost.steps import Step
 from profiler.cost.values import UNKNOWN, Shape, Type, UnknownSize, Value, size
 
@@ -35,12 +35,10 @@ class Seen:
             readers = self.readers(step)
             if not readers:
                 return True
-            if len(readers) > 1 or readers[0].node.op_type not in _RESHAPES:
+            result = readers[0].result
+            if len(readers) > 1 or result is None or result.reuse != VIEW:
                 return False
             step = readers[0]
-
-
-_RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,13 +34,19 @@ def _norm(step: Step) -> int:
     return (_AFFINE_NORM if has(step, 1) else _PLAIN_NORM) * elements_in(step)
 
 
+def _batch_norm(step: Step) -> int:
+    if attributes(step).integer("training_mode"):
+        return _norm(step)
+    return _BATCH_NORM * elements_in(step)
+
+
 def _resize(step: Step) -> int:
     mode = attributes(step).text("mode", "nearest")
     return elements_out(step) * {"nearest": 1, "linear": 4}.get(mode, 0)
 
 
 _RULES: Mapping[str, Callable[[Step], int]] = {
-    "BatchNormalization": lambda step: _BATCH_NORM * elements_in(step),
+    "BatchNormalization": _batch_norm,
     "LayerNormalization": _norm,
     "GroupNormalization": _norm,
     "InstanceNormalization": _norm,

@@ -21,11 +21,9 @@ def batch_norm(call: Call) -> Result:
     """BatchNormalization: a product and a sum an element; four more for statistics in training."""
     x = call.tensor(0)
     training = call.integer("training_mode") or (call.opset < 14 and call.outputs > 1)
-    outputs: list[Value | None] = [x]
-    outputs += [Type(call.dtype(3), call.tensor(1).shape)] * (call.outputs - 1)
-    return Result(
-        tuple(outputs), flops=size(call.shape(0)) * (6 if training else 2), reuse=IN_PLACE
-    )
+    statistics = Type(call.dtype(3) if call.has(3) else call.dtype(), (call.shape(0)[1],))
+    outputs: tuple[Value | None, ...] = (x, *(statistics,) * (call.outputs - 1))
+    return Result(outputs, flops=size(call.shape(0)) * (6 if training else 2), reuse=IN_PLACE)
 
 
 def instance_norm(call: Call) -> Result:
