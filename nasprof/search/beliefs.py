@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
-from nasprof.predict._cost_mixture import CostMixture
+from nasprof.predict._cost_mixture import MIN_COSTS, CostMixture
 from nasprof.predict._normal import deviation
-from nasprof.predict._predictor import Array, Fitted, Predicted, Predictor
+from nasprof.predict._predictor import Array, Constant, Fitted, Predicted, Predictor
 from nasprof.search.cost_features import CostFeatures, Elsewhere, cost_features
 from nasprof.search.features import features
 from nasprof.search.kept import Kept
@@ -109,6 +109,8 @@ def _fitted(
     elsewhere: Kept[Elsewhere | None],
     known: tuple[tuple[Genes, float], ...],
 ) -> Fitted:
+    if len(known) < MIN_COSTS:
+        return Constant(known[0][1] if known else 1.0)
     rows = cost_features(space.value, [genes for genes, _ in known], elsewhere.value)
     return CostMixture(rows.widths).fit(rows.x, np.array([value for _, value in known]))
 
