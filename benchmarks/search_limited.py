@@ -31,7 +31,6 @@ from nasprof.search.strategies.random import RandomSearch
 from nasprof.search.strategies.rank_ei import RankEi
 from nasprof.search.strategies.weaknas import WeakNas
 from nasprof.search.trials import Measured, explore
-from nasprof.spaces._genes import canonical_forms
 from nasprof.spaces._space import Genes
 from nasprof.spaces.nasbench201 import NONE
 from nasprof.spaces.nasbench201 import PLUGIN as NASBENCH201
@@ -58,11 +57,6 @@ class Cells(AsNumbered):
     def members(self) -> Sequence[Genes]:
         """The cells with a path, in index order."""
         return _members()
-
-    def live_counts(self, candidates: Sequence[Genes]) -> np.ndarray:
-        """Operations of the cell once dead edges are dropped."""
-        forms = np.array(canonical_forms(NASBENCH201, candidates)).reshape(len(candidates), -1)
-        return np.stack([(forms == operation).sum(axis=1) for operation in range(5)], 1) / 6**0.5
 
 
 @cache

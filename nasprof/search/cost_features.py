@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasprof.search.features import encode
+from nasprof.search.features import encode, gene_rows
 from nasprof.search.kept import Kept
+from nasprof.search.structures._structure import structure_of
 from nasprof.spaces._genes import canonical_forms, sample
 from nasprof.spaces._space import Genes, Space
 
@@ -20,15 +20,6 @@ Elsewhere = Callable[[Sequence[Genes]], Array]
 """Costs of candidates on other targets, measured or predicted, above zero: [n, targets]."""
 
 _SAMPLED = 500
-
-
-@runtime_checkable
-class Profiled(Protocol):
-    """A space that knows what the exported graph of a candidate holds, without building it."""
-
-    def live_counts(self, candidates: Sequence[Genes]) -> Array:
-        """How often each kind of operation is left once dead ones are dropped: [n, kinds]."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +59,8 @@ def _groups(space: Space, candidates: Sequence[Genes]) -> list[Array]:
     plain = encode(space, candidates)
     live = encode(space, canonical_forms(space, candidates))
     counts = [part.counts for part in (plain, live) if part.counts.shape[1]]
-    if isinstance(space, Profiled):
-        counts = [*counts[:1], space.live_counts(candidates)]
+    if (structure := structure_of(space.name)) is not None:
+        counts = [*counts[:1], structure.live_counts(gene_rows(space, candidates))]
     return [*counts, live.genes, plain.genes] if not counts else [*counts, plain.genes]
 
 

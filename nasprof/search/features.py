@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nasprof.search.structures._structure import structure_of
 from nasprof.spaces._genes import canonical_forms
 from nasprof.spaces._space import Choice, Genes, Space
 
@@ -28,17 +29,29 @@ class Encoded:
 
 
 def features(space: Space, candidates: Sequence[Genes]) -> NDArray[np.float64]:
-    """Encode candidates for accuracy predictors: canonical genes, then counts.
+    """Encode candidates for accuracy predictors: canonical genes, counts, the space's structure.
 
     Shapes: [n, d].
     """
-    encoded = encode(space, canonical_forms(space, candidates))
-    return np.concatenate([encoded.genes, encoded.counts], axis=1)
+    forms = canonical_forms(space, candidates)
+    encoded = encode(space, forms)
+    parts = [encoded.genes, encoded.counts]
+    if (structure := structure_of(space.name)) is not None:
+        parts.append(structure.walks(gene_rows(space, forms)))
+    return np.concatenate(parts, axis=1)
+
+
+def gene_rows(space: Space, candidates: Sequence[Genes]) -> NDArray[np.int64]:
+    """Genes as rows, for no candidates too.
+
+    Shapes: [n, genes].
+    """
+    return np.asarray(candidates, dtype=np.int64).reshape(len(candidates), len(space.sizes))
 
 
 def encode(space: Space, candidates: Sequence[Genes]) -> Encoded:
     """Encode genes as they are."""
-    rows = np.asarray(candidates, dtype=np.int64).reshape(len(candidates), len(space.sizes))
+    rows = gene_rows(space, candidates)
     parts = [_encoded(rows[:, place], options) for place, options in enumerate(space.choices)]
     empty = np.zeros((len(rows), 0))
     return Encoded(

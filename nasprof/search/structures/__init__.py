@@ -1,0 +1,1 @@
+"""What predictors should know of a space beyond its genes; one file a space, named like it."""
