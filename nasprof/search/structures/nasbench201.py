@@ -48,9 +48,9 @@ class Paths:
         for path in _PATHS:
             edges = list(path)
             alive[:, edges] |= np.all(rows[:, edges] != NONE, axis=1, keepdims=True)
-        live = np.where(alive, rows, NONE)
+        live: Rows = np.where(alive, rows, NONE)
         counts = [(live == op).sum(axis=1) for op in range(len(OPS))]
-        return np.stack(counts, axis=1) / np.sqrt(rows.shape[1])
+        return np.asarray(np.stack(counts, axis=1) / np.sqrt(rows.shape[1]), dtype=np.float64)
 
 
 def _fill(row: Array, genes: list[int]) -> None:
