@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from profiler.core.choice import RECORDED, Constraint
+from profiler.core.pareto import pareto_indices
 from profiler.store.records import FinalistRecord, SearchRecord, TrialRecord, TrialState
 
 
@@ -113,11 +114,7 @@ def pareto(pool: Sequence[FrontPoint], keys: Sequence[str]) -> list[FrontPoint]:
     """Those that no other beats in accuracy and every metric at once, best accuracy first."""
     known = [front for front in pool if front.point.accuracy is not None]
     costs = [_costs(front, keys) for front in known]
-    kept = [
-        front
-        for front, mine in zip(known, costs, strict=True)
-        if not any(_beats(other, mine) for other in costs)
-    ]
+    kept = [known[i] for i in pareto_indices(costs)]
     return sorted(kept, key=lambda front: (-front.accuracy, front.point.number))
 
 
@@ -125,10 +122,6 @@ def _costs(front: FrontPoint, keys: Sequence[str]) -> tuple[float, ...]:
     # Without limits and MACs accuracy alone decides.
     values = [front.metrics.get(key) for key in keys]
     return (-front.accuracy, *(0.0 if value is None else value for value in values))
-
-
-def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
 
 
 def _point(trial: TrialRecord, limits: Sequence[Constraint]) -> Point:
