@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from nasprof.search.constraints import excess, show_value
 from nasprof.search.economy import left
-from profiler.core.pareto import pareto_indices
 from nasprof.search.problem import SearchProblem, is_inside
 from nasprof.search.trials import Measure
 from profiler.core.errors import StoreError
+from profiler.core.pareto import pareto_indices
 from profiler.store.records import FinalistRecord, TrialRecord
 
 
