@@ -6,12 +6,14 @@ written down in ONNX's terms, so that one set of rules counts modules and export
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from exporters.meta_operators import described, tensors
@@ -25,6 +27,13 @@ _DTYPES: Mapping[torch.dtype, int] = {
 }  # fmt: skip
 # Stands for a number that torch takes where ONNX takes a tensor.
 _SCALAR = "scalar"
+# Functions that reach the dispatcher in parts.
+_COMPOSED = frozenset(
+    {
+        "scaled_dot_product_attention", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
+        "adaptive_avg_pool3d",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,7 @@ def trace_module(module: nn.Module, inputs: Sequence[torch.Tensor]) -> Trace:
     training = module.training
     module.eval()
     try:
-        with recorder, torch.no_grad():
+        with _scopes(module, recorder), _Functions(recorder), recorder, torch.no_grad():
             result = torch.func.functional_call(module, state, feeds)
     except (NotImplementedError, RuntimeError, TypeError) as error:
         reason = str(error).partition("\n")[0]
@@ -91,6 +100,9 @@ class _Recorder(TorchDispatchMode):
         self._names: dict[int, str] = {}
         # Tensors are told apart by identity, so none of them may go away.
         self._kept: list[torch.Tensor] = []
+        # Path and class of every module that is running, and the function of torch.
+        self.modules: list[tuple[str, str]] = []
+        self.function = ""
 
     def name_of(self, tensor: torch.Tensor) -> str:
         """The name of a tensor; one that was not seen before gets one."""
@@ -111,13 +123,73 @@ class _Recorder(TorchDispatchMode):
         names = {id(tensor): self.name_of(tensor) for tensor in tensors((args, given))}
         result = func(*args, **given)
         call = described(func, args, given, result)
+        path, caller = self.modules[-1] if self.modules else ("", "")
+        if self.function.startswith("adaptive_avg_pool") and call.op_type == "ReduceMean":
+            # What torch takes apart into a mean is one operator to those who see the module.
+            call = call._replace(op_type="GlobalAveragePool", attributes={})
         inputs = tuple(names[id(tensor)] if tensor is not None else "" for tensor in call.inputs)
         if call.with_scalar:
             inputs = (*inputs, _SCALAR)
         # An operator that works in place gives its input back: under a new name from here on.
         outputs = tuple(self._new_name(tensor) for tensor in tensors(result))
-        name = f"{call.op_type}_{len(self.nodes)}"
+        # As the older exporter names its nodes.
+        name = f"{f'/{path}/' if path else ''}{call.op_type}_{len(self.nodes)}"
         self.nodes.append(
-            Node(call.op_type, call.domain, "", name, inputs, outputs, call.attributes, b"", None)
+            Node(
+                call.op_type,
+                call.domain,
+                "",
+                name,
+                inputs,
+                outputs,
+                call.attributes,
+                b"",
+                None,
+                caller,
+                self.function,
+            )
         )
         return result
+
+
+class _Functions(TorchFunctionMode):
+    """Tells the recorder which function of torch is running, where it is a composed one."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        if self._recorder.function or name not in _COMPOSED:
+            return func(*args, **(kwargs or {}))
+        self._recorder.function = name
+        try:
+            return func(*args, **(kwargs or {}))
+        finally:
+            self._recorder.function = ""
+
+
+@contextmanager
+def _scopes(module: nn.Module, recorder: _Recorder) -> Iterator[None]:
+    """Tell the recorder which submodule is running."""
+    handles = []
+
+    def enter(path: str, part: nn.Module) -> Any:
+        kind = type(part)
+        scope = (path, f"{kind.__module__}.{kind.__qualname__}")
+        return lambda *_: recorder.modules.append(scope)
+
+    def leave(*_: Any) -> None:
+        recorder.modules.pop()
+
+    for path, part in module.named_modules():
+        handles.append(part.register_forward_pre_hook(enter(path, part), prepend=True))
+        handles.append(part.register_forward_hook(leave))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

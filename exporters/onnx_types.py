@@ -102,7 +102,8 @@ class Node(NamedTuple):
     """One operator call; `key` is equal for nodes with the same attributes and cheap to hash.
 
     `metadata` holds the bytes with its metadata entries, which are looked at when asked for, and
-    where among them they begin and end.
+    where among them they begin and end. Of a traced module, `caller` is the class of the innermost
+    module around the call and `function` the function of torch that it is a part of.
     """
 
     op_type: str
@@ -114,6 +115,8 @@ class Node(NamedTuple):
     attributes: Mapping[str, Attribute]
     key: bytes
     metadata: tuple[bytes, int, int] | None
+    caller: str = ""
+    function: str = ""
 
 
 class Graph(NamedTuple):

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nasprof import exporting
 from profiler.core.cost import GraphCost
 from profiler.core.errors import InputError
 from profiler.cost.count import count_file
-from profiler.cost.explain import Difference, explain
+from profiler.cost.explain import Difference, explain, explain_steps
 from profiler.cost.polynomial import Polynomial, polynomial
+
+if TYPE_CHECKING:
+    from exporters.meta_trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,17 @@ def count(question: Question, convention: str = "nasprof") -> GraphCost:
 def differences(question: Question, convention: str) -> tuple[Difference, ...]:
     """How another convention's figure for a model comes about, by operator type.
 
+    A network is taken as its modules run, as `count` does: an export has folded its normalisation
+    away, which most tools count.
     Raises: as `count`.
     """
-    path = _file(question) or _exported(question)
-    return explain(path, convention, _dims(path, question))
+    path = _file(question)
+    if path is not None:
+        return explain(path, convention, _dims(path, question))
+    from profiler.cost.choose import convention as rules
+    from profiler.cost.traced import steps_of
+
+    return explain_steps(steps_of(_trace(question)), rules(convention))
 
 
 def polynomials(question: Question) -> dict[str, Polynomial | None]:
@@ -75,11 +86,6 @@ def _file(question: Question) -> Path | None:
     return None
 
 
-def _exported(question: Question) -> Path:
-    subject = exporting.resolve(question.reference, question.input_shape)
-    return exporting.export(subject, None, batch=question.batch or 1).path
-
-
 def _dims(path: Path, question: Question) -> dict[str, int]:
     """Sizes by symbol: those given, and the batch for symbolic first axes of the inputs."""
     if question.batch is None:
@@ -94,14 +100,19 @@ def _dims(path: Path, question: Question) -> dict[str, int]:
 
 
 def _count_module(question: Question, convention: str) -> GraphCost:
+    from profiler.cost.traced import count_trace
+
+    return count_trace(_trace(question), convention)
+
+
+def _trace(question: Question) -> Trace:
     import torch
 
     from exporters.meta_trace import trace_module
-    from profiler.cost.traced import count_trace
 
     subject = exporting.resolve(question.reference, question.input_shape)
     feeds = []
     for spec in subject.inputs:
         shape = [question.batch or 1, *(size for size in (spec.shape or ())[1:])]
         feeds.append(torch.empty(shape, dtype=getattr(torch, spec.dtype), device="meta"))
-    return count_trace(trace_module(subject.build(0), feeds), convention)
+    return trace_module(subject.build(0), feeds)

@@ -32,7 +32,10 @@ def command(
     ] = None,
     input_shape: options.InputShape = None,
     convention: Annotated[
-        str, typer.Option(help="nasprof, torch, fvcore, thop, onnx-tool, nasbench201, nasbench-mr.")
+        str,
+        typer.Option(
+            help="nasprof, torch, fvcore, fvcore-fused, thop, onnx-tool, nasbench201, nasbench-mr."
+        ),
     ] = "nasprof",
     explain: Annotated[
         str | None, typer.Option(metavar="CONVENTION", help="List how its figure differs, and why.")

@@ -46,6 +46,16 @@ def test_the_published_convention_gives_the_published_figure(folder):
     assert sum(row["difference"] for row in explained["cell.onnx"]) == 10
 
 
+def test_a_network_is_explained_as_its_modules_run(folder):
+    """The export has folded all normalisation away, the network has not."""
+    nodes = {}
+    for name in (CELL, "cell.onnx"):
+        rows = json.loads(run(folder, name, "--batch", "1", "--explain", "fvcore", "--json"))[name]
+        nodes[name] = {row["op_type"]: row["nodes"] for row in rows}
+    assert nodes[CELL]["BatchNormalization"] == 36
+    assert nodes["cell.onnx"]["BatchNormalization"] < 5
+
+
 def test_breakdowns_add_up_and_csv_reads_back(folder):
     for by in ("operator", "node", "module", "class", "precision"):
         text = run(folder, "cell.onnx", "--batch", "1", "--by", by, "--csv")

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
+from exporters.meta_trace import trace_module
 from profiler.core.errors import InputError
 from profiler.cost.choose import convention_names
 from profiler.cost.count import count_file
 from profiler.cost.explain import Difference, explain
+from profiler.cost.traced import count_trace
 
 FLOAT = TensorProto.FLOAT
 node, info = helper.make_node, helper.make_tensor_value_info
@@ -51,6 +56,7 @@ def save(folder: Path, nodes: list[onnx.NodeProto], weights: dict[str, tuple[int
         ("nasprof", CONV + LINEAR),
         ("torch", 2 * (CONV + LINEAR)),
         ("fvcore", CONV + 2 * PIXELS + PIXELS + LINEAR),
+        ("fvcore-fused", CONV + 2 * PIXELS + PIXELS + LINEAR),
         ("thop", CONV + 4 * PIXELS + (PIXELS + 8) + LINEAR),
         # Normalisation 31, comparison 1, pooling 1 and a division of 4; the linear bias.
         ("onnx-tool", CONV + 31 * PIXELS + PIXELS + (PIXELS + 4 * 8) + LINEAR + 5),
@@ -69,7 +75,8 @@ def test_figures_by_hand(network: Path, name: str, figure: int) -> None:
 
 def test_every_convention_is_tested_and_says_what_it_is() -> None:
     assert set(convention_names()) == {
-        "nasprof", "torch", "fvcore", "thop", "onnx-tool", "nasbench201", "nasbench-mr",
+        "nasprof", "torch", "fvcore", "fvcore-fused", "thop", "onnx-tool", "nasbench201",
+        "nasbench-mr",
     }  # fmt: skip
 
 
@@ -122,3 +129,38 @@ def test_thop_counts_transposed_convolutions_from_the_output(tmp_path: Path) -> 
     cost = count_file(path, convention="thop")
     assert cost.macs == 4 * 36 * 8 * 4
     assert cost.figure == 4 * cost.macs
+
+
+class OwnNorm(nn.BatchNorm2d):
+    """Derived from a layer of torch, as libraries like to."""
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "figure"),
+    [
+        (lambda: nn.BatchNorm2d(4), (1, 4, 6, 6), 4 * 144),
+        (lambda: nn.BatchNorm2d(4, affine=False), (1, 4, 6, 6), 2 * 144),
+        (lambda: OwnNorm(4), (1, 4, 6, 6), 0),
+        (lambda: nn.AdaptiveAvgPool2d(1), (1, 4, 6, 6), 144 + 4),
+        (lambda: nn.Softmax(-1), (2, 5), 2 * (3 * 5 - 1)),
+        (lambda: nn.PReLU(), (1, 4, 6, 6), 144),
+    ],
+)
+def test_thop_knows_layers_by_their_class(
+    layer: Callable[[], nn.Module], shape: tuple[int, ...], figure: int
+) -> None:
+    """Worked out from the formulas of thop's own source."""
+    trace = trace_module(nn.Sequential(layer()), [torch.empty(shape)])
+    assert count_trace(trace, "thop").figure == figure
+
+
+def test_fvcore_does_not_see_attention_that_is_one_operator() -> None:
+    class Attention(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = torch.nn.functional.scaled_dot_product_attention(x, x, x)
+            return y @ y.transpose(-1, -2)
+
+    trace = trace_module(Attention(), [torch.empty(1, 8, 49, 32)])
+    product = 8 * 49 * 49 * 32
+    assert count_trace(trace, "fvcore").figure == 3 * product
+    assert count_trace(trace, "fvcore-fused").figure == product

@@ -56,7 +56,8 @@ def image_network(folder: Path) -> Path:
         node("Conv", ["e", "point"], ["f"]),
         node("Add", ["f", "c"], ["g"]),
         node("BatchNormalization", ["g", *["scale"] * 4], ["n"]),
-        node("MaxPool", ["n"], ["h"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Mul", ["n", "by_channel"], ["o"]),
+        node("MaxPool", ["o"], ["h"], kernel_shape=[2, 2], strides=[2, 2]),
         node("Conv", ["h", "wide"], ["i"], **conv),
         node("Sigmoid", ["i"], ["j"]),
         node("Mul", ["i", "j"], ["k"]),
@@ -67,7 +68,7 @@ def image_network(folder: Path) -> Path:
     shapes: dict[str, tuple[int, ...]] = {
         "x": (1, 3, 16, 16), "stem": (24, 3, 3, 3), "stem_b": (24,), "scale": (24,),
         "deep": (24, 1, 3, 3), "point": (24, 24, 1, 1), "wide": (40, 24, 3, 3),
-        "head": (10, 40), "head_b": (10,), "low": (), "high": (),
+        "head": (10, 40), "head_b": (10,), "low": (), "high": (), "by_channel": (24, 1, 1),
     }  # fmt: skip
     return save(folder / "image.onnx", nodes, shapes)
 

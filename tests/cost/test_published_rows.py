@@ -62,22 +62,29 @@ def exported(build: Any, row: dict[str, str], side: int, convention: str, path: 
     return count_file(path, convention=convention)
 
 
-def check_nasbench201(picked: list[dict[str, str]], path: Path, export: bool) -> None:
+def check_nasbench201(picked: list[dict[str, str]], path: Path) -> int:
+    """Check rows as modules and as exported files; returns how many exports cost what they do."""
+    equal = 0
     for row in picked:
         macs, params = int(row["macs_c10"]), int(row["params_c10"])
         cost = traced(cell, row, 32, "nasbench201")
         assert (cost.macs, cost.params, cost.figure) == (macs, params, macs + 10), row["index"]
-        if export:
-            found = exported(cell, row, 32, "nasbench201", path)
+        found = exported(cell, row, 32, "nasbench201", path)
+        assert found.complete
+        if row_has_dead_edges(row):
             # An exporter drops what does not reach the output, an eager framework runs it.
-            assert found.complete
-            if found.macs != macs:
-                assert row_has_dead_edges(row), row["index"]
-                assert found.macs < macs
+            assert found.macs < macs, row["index"]
+        else:
+            assert (found.macs, found.figure) == (macs, macs + 10), row["index"]
+            equal += 1
+    return equal
 
 
 def row_has_dead_edges(row: dict[str, str]) -> bool:
-    """Whether an operation of the cell cannot influence its output."""
+    """Whether no path leads from a convolution of the cell to its output.
+
+    A convolution of zeros is not dead: an exporter does not know that they are zeros.
+    """
     edges = [part for node in row["arch"].strip("|").split("|+|") for part in node.split("|")]
     targets = [1, 2, 2, 3, 3, 3]
     live = {3}
@@ -85,45 +92,38 @@ def row_has_dead_edges(row: dict[str, str]) -> bool:
         operation, _, source = edge.partition("~")
         if target in live and operation != "none":
             live.add(int(source))
-    reached = {0}
-    for edge, target in zip(edges, targets, strict=True):
-        operation, _, source = edge.partition("~")
-        if int(source) in reached and operation != "none":
-            reached.add(target)
     return any(
-        target not in live or int(edge.partition("~")[2]) not in reached
+        target not in live and edge.startswith("nor_conv")
         for edge, target in zip(edges, targets, strict=True)
-        if edge.startswith("nor_conv")
     )
 
 
-def check_nasbench_mr(picked: list[dict[str, str]], path: Path, export: bool) -> None:
+def check_nasbench_mr(picked: list[dict[str, str]], path: Path) -> None:
     for row in picked:
         flops, params = round(float(row["gflops"]) * 1e9), round(float(row["mparams"]) * 1e6)
         cost = traced(code, row, 128, "nasbench-mr")
         assert (cost.figure, cost.params) == (flops, params)
-        if export:
-            assert exported(code, row, 128, "nasbench-mr", path).figure == flops
+        assert exported(code, row, 128, "nasbench-mr", path).figure == flops
 
 
 def test_some_rows_of_nasbench201(tmp_path: Path) -> None:
-    check_nasbench201(rows("nasbench201.csv.gz")[::5000], tmp_path / "m.onnx", export=True)
+    check_nasbench201(rows("nasbench201.csv.gz")[::5000], tmp_path / "m.onnx")
 
 
 def test_some_rows_of_nasbench_mr(tmp_path: Path) -> None:
-    check_nasbench_mr(rows("nasbench_mr.csv.gz")[1:2], tmp_path / "m.onnx", export=True)
+    check_nasbench_mr(rows("nasbench_mr.csv.gz")[1:2], tmp_path / "m.onnx")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_three_hundred_exported_rows_of_nasbench201(tmp_path: Path) -> None:
-    check_nasbench201(rows("nasbench201.csv.gz")[::52], tmp_path / "m.onnx", export=True)
+    assert check_nasbench201(rows("nasbench201.csv.gz")[::25], tmp_path / "m.onnx") >= 300
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_three_hundred_exported_rows_of_nasbench_mr(tmp_path: Path) -> None:
-    check_nasbench_mr(rows("nasbench_mr.csv.gz")[::8], tmp_path / "m.onnx", export=True)
+    check_nasbench_mr(rows("nasbench_mr.csv.gz")[::8], tmp_path / "m.onnx")
 
 
 def timm_network(name: str) -> nn.Module:

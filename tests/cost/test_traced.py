@@ -107,6 +107,15 @@ def test_macs_without_export(
     assert cost.flops >= 2 * macs
 
 
+def test_nodes_know_their_module() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(nn.ReLU(), nn.Conv2d(4, 5, 3)))
+    cost = count_trace(trace_module(module, [torch.empty(1, 3, 8, 8)]))
+    macs = {node.module: node.macs for node in cost.nodes if node.macs}
+    assert macs == {"0": 36 * 4 * 27, "1.1": 16 * 5 * 36}
+    assert not module._forward_hooks
+    assert not module._forward_pre_hooks
+
+
 @pytest.mark.parametrize("dynamo", [False, True])
 @pytest.mark.parametrize("build", [Network, OwnAttention])
 def test_both_exporters_give_the_same_macs(

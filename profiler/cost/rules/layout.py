@@ -20,9 +20,10 @@ def conv(call: Call) -> Result:
     kernel = call.integers("kernel_shape") or w[2:]
     y = (x[0], w[0], *slid(call, x[2:], window(call, kernel)))
     each = call.has(2) + call.has(3) + activation(call)
-    if set(call.attributes) <= {"group", "auto_pad"} and size(w[1:]) == 1 and call.has(2):
-        # What was a BatchNormalization has no attribute but its groups: a product and a sum.
-        return Result(of(call.dtype(), y), flops=2 * size(y))
+    if set(call.attributes) <= {"group", "auto_pad"} and size(w[1:]) == 1:
+        # What was a BatchNormalization, or a Mul by channel and then without a bias, has no
+        # attribute but its groups: a product and a sum.
+        return Result(of(call.dtype(), y), flops=size(y) * (1 + call.has(2)))
     # Where all weights are zero, what is padding shows in the input's shape only.
     channels = min(w[1], x[1]) if call.integer("group", 1) == 1 else w[1]
     macs = size(y) * channels * size(kernel)
