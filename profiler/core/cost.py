@@ -27,7 +27,8 @@ class OpCost:
         return self.flops / moved if moved else None
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, because there is one for each node and a frozen one takes three times as long to make.
+@dataclass(slots=True, unsafe_hash=True)
 class NodeCost:
     """One node, in the order of execution; None is a figure that a missing shape hides.
 

@@ -60,7 +60,7 @@ class Nodes:
 
     def count(self, node: Node, scope: Scope, path: str, entry: Entry) -> Step:
         """Count a node by its rule, and put its outputs into the scope."""
-        op_type, domain, _, own_name, names, made, _, attributes, *_ = node
+        op_type, domain, _, own_name, names, made, _, attributes, _, _, _ = node
         types = scope.types
         inputs = tuple([types.get(name, NOTHING_KNOWN) if name else None for name in names])
         key = (op_type, domain, attributes, inputs, len(made), self.opset)
