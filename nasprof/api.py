@@ -232,7 +232,7 @@ def search(
     accuracy: str | None = None,
     limits: Limits = (),
     queries: int = 40,
-    strategy: str = "weaknas",
+    strategy: str = "rank-ei",
     threads: int = 1,
     seed: int = 0,
     name: str | None = None,

@@ -33,7 +33,7 @@ def command(
         ),
     ] = None,
     queries: Annotated[int, typer.Option(min=1, help="Accuracies to find.")] = 40,
-    strategy: Annotated[str, typer.Option(help="How candidates are proposed.")] = "weaknas",
+    strategy: Annotated[str, typer.Option(help="How candidates are proposed.")] = "rank-ei",
     threads: Annotated[int, typer.Option(min=1, help="Threads of the runtime.")] = 1,
     seed: options.Seed = 0,
     name: Annotated[str | None, typer.Option(help="Name of the search in the store.")] = None,

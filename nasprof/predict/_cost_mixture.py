@@ -25,7 +25,7 @@ _WEIGHED = 40
 """Rows by which settings are weighed; more of them would not change which explain the data."""
 _KEPT = ((_WEIGHED, 12), (2**31, 3))
 """Settings kept, up to a number of rows."""
-_CHUNK = 20_000
+_CHUNK = 2_000
 _HALF_WIDTH = float(ndtri((1 + LEVEL) / 2))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,29 @@ class Predicted:
     low: Array
     high: Array
 
+    def at(self, places: NDArray[np.intp]) -> Predicted:
+        """The predictions at some positions."""
+        return Predicted(self.mean[places], self.low[places], self.high[places])
+
 
 class Fitted(Protocol):
     """A predictor that has seen data."""
 
     def predict(self, x: Array) -> Predicted:
         """Predict rows of features; x [n, d]."""
+        ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A fitted predictor that can say quickly what its predictions are within."""
+
+    def predict(self, x: Array) -> Predicted:
+        """Predict rows of features; x [n, d]."""
+        ...
+
+    def bounds(self, x: Array) -> Predicted:
+        """The same means with intervals at least as wide; x [n, d]."""
         ...
 
 

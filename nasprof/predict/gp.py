@@ -18,7 +18,8 @@ from nasprof.predict._threads import one_thread
 
 _LENGTHS = np.array([0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0])
 _NOISES = np.logspace(-4, 0, 9)
-_CHUNK = 20_000
+_CHUNK = 1_000
+"""Rows predicted at once: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,22 @@ class Posterior:
         mean = self.centre + self.scale * np.concatenate([part[0] for part in parts])
         half = self.factor * self.scale * np.concatenate([part[1] for part in parts])
         return Predicted(mean, mean - half, mean + half)
+
+    def bounds(self, x: Array) -> Predicted:
+        """The same means with intervals at least as wide, for less work; x [n, d].
+
+        A deviation is at most what the nearest row alone leaves of it. In single precision.
+        """
+        with one_thread():
+            parts = [self._bounds_chunk(x[i : i + _CHUNK]) for i in range(0, len(x), _CHUNK)]
+        mean = self.centre + self.scale * np.concatenate([part[0] for part in parts])
+        half = self.factor * self.scale * np.concatenate([part[1] for part in parts])
+        return Predicted(mean, mean - half, mean + half)
+
+    def _bounds_chunk(self, x: Array) -> tuple[Array, Array]:
+        cross = _kernel(x.astype(np.float32), self.x.astype(np.float32), self.length)
+        known = cross.max(axis=1).astype(np.float64) ** 2 / (1 + self.noise)
+        return cross @ self.weights, np.sqrt(1 + self.noise - known) + 1e-4
 
     def _chunk(self, x: Array) -> tuple[Array, Array]:
         cross = _kernel(x, self.x, self.length)
@@ -79,18 +96,18 @@ class GaussianProcess:
 
 
 def _posterior(x: Array, y: Array, unit: float, centre: float, scale: float) -> Posterior:
+    squared = _squared(x, x)
     best: tuple[float, float, float, Array, Array] | None = None
     for length in _LENGTHS * unit:
-        values, vectors = np.linalg.eigh(_kernel(x, x, length))
-        values = np.maximum(values, 0.0)
-        inner = vectors.T @ y
-        for noise in _NOISES:
-            spread = values + noise
-            # The signal's variance has its maximum in closed form: mean of inner^2 / spread.
-            variance = float(np.mean(inner**2 / spread))
-            score = len(y) * np.log(max(variance, 1e-300)) + float(np.sum(np.log(spread)))
-            if best is None or score < best[0]:
-                best = (score, float(length), float(noise), vectors, spread)
+        values, vectors = np.linalg.eigh(np.exp(-squared / (2 * length**2)))
+        spreads = np.maximum(values, 0.0) + _NOISES[:, None]
+        # The signal's variance has its maximum in closed form: mean of inner^2 / spread.
+        variances = ((vectors.T @ y) ** 2 / spreads).mean(axis=1)
+        scores = len(y) * np.log(np.maximum(variances, 1e-300)) + np.log(spreads).sum(axis=1)
+        least = int(np.argmin(scores))
+        if best is None or scores[least] < best[0]:
+            noise = float(_NOISES[least])
+            best = (float(scores[least]), float(length), noise, vectors, spreads[least])
     assert best is not None
     _, length, noise, vectors, spread = best
     inverse = (vectors / spread) @ vectors.T
@@ -104,8 +121,15 @@ def _posterior(x: Array, y: Array, unit: float, centre: float, scale: float) -> 
 
 
 def _kernel(one: Array, other: Array, length: float) -> Array:
-    squared = (one**2).sum(1)[:, None] + (other**2).sum(1)[None] - 2 * one @ other.T
-    return np.asarray(np.exp(-np.maximum(squared, 0.0) / (2 * length**2)))
+    return np.asarray(np.exp(-_squared(one, other) / (2 * length**2)))
+
+
+def _squared(one: Array, other: Array) -> Array:
+    """Squared distances of rows; in place where it can be, because it is most of a prediction."""
+    squared = one @ (-2 * other.T)
+    squared += (one**2).sum(1)[:, None]
+    squared += (other**2).sum(1)[None]
+    return np.maximum(squared, 0.0, out=squared)
 
 
 PLUGIN = GaussianProcess()

@@ -81,9 +81,16 @@ def log_inside_of(
     """Logarithm of the probability that trials are inside, 0 or far below where it was measured."""
     genes = [trial.candidate.genes for trial in trials]
     costs = cost_features(problem.space, genes, problem.elsewhere)
+    return log_inside_known(predict_costs(problem, history, costs), trials)
+
+
+def log_inside_known(
+    predicted: Mapping[Constraint, Predicted], trials: Sequence[TrialRecord]
+) -> Array:
+    """The same from the predictions for just these trials."""
     total = np.zeros(len(trials))
-    for constraint, predicted in predict_costs(problem, history, costs).items():
-        guess = log_ndtr((constraint.limit - predicted.mean) / deviation(predicted))
+    for constraint, costs in predicted.items():
+        guess = log_ndtr((constraint.limit - costs.mean) / deviation(costs))
         for i, trial in enumerate(trials):
             value = trial.metrics.get(constraint.key)
             total[i] += guess[i] if value is None else (0.0 if value <= constraint.limit else -1e9)

@@ -19,7 +19,7 @@ from profiler.store.records import TrialRecord
 PROBES = 8
 """Most candidates measured at the start, only to learn what things cost."""
 AGAIN = 2
-"""Measurements kept for measuring what is reported a second time."""
+"""Most measurements kept for measuring what is reported a second time."""
 OUTSIDE = 0.02
 """Probability of being inside below which no accuracy is asked for."""
 _DRAWN = 400
@@ -80,7 +80,7 @@ def revisit(problem: SearchProblem, history: Sequence[TrialRecord]) -> Genes | N
     candidate is the one whose chance to be inside, times its gain over the best that is known to be
     inside, is the greatest.
     """
-    if left(problem, history) <= AGAIN or _gap(history) < _interval(problem, history):
+    if left(problem, history) <= _kept(problem) or _gap(history) < _interval(problem, history):
         return None
     tried = latest(history)
     scores = normal_scores(np.array([trial.accuracy for trial in tried], dtype=np.float64))
@@ -122,7 +122,11 @@ def _interval(problem: SearchProblem, history: Sequence[TrialRecord]) -> int:
     if queries(history) >= problem.queries:
         return 0 if queries(history) else 1
     assert problem.measurements is not None
-    return max(1, problem.queries // max(1, problem.measurements - PROBES - AGAIN + 1))
+    return max(1, problem.queries // max(1, problem.measurements - PROBES - _kept(problem) + 1))
+
+
+def _kept(problem: SearchProblem) -> int:
+    return min(AGAIN, problem.finalists)
 
 
 def expected_best(scores: Array, chances: Array) -> float:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nasprof.search.kept import Kept
 from nasprof.search.structures._structure import structure_of
-from nasprof.spaces._genes import canonical_forms
+from nasprof.spaces._genes import canonical_forms, sample
 from nasprof.spaces._space import Choice, Genes, Space
+
+_SAMPLED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +35,31 @@ class Encoded:
 def features(space: Space, candidates: Sequence[Genes]) -> NDArray[np.float64]:
     """Encode candidates for accuracy predictors: canonical genes, counts, the space's structure.
 
+    Every kind of feature is scaled to a mean squared deviation of 1 over the space, so that none
+    outweighs another by its number of columns.
     Shapes: [n, d].
     """
+    scales = _scales(Kept(space))
+    groups = _groups(space, candidates)
+    return np.concatenate(
+        [part / scale for part, scale in zip(groups, scales, strict=True)], axis=1
+    )
+
+
+def _groups(space: Space, candidates: Sequence[Genes]) -> list[NDArray[np.float64]]:
     forms = canonical_forms(space, candidates)
     encoded = encode(space, forms)
-    parts = [encoded.genes, encoded.counts]
+    groups = [encoded.genes, encoded.counts]
     if (structure := structure_of(space.name)) is not None:
-        parts.append(structure.walks(gene_rows(space, forms)))
-    return np.concatenate(parts, axis=1)
+        groups += structure.walks(gene_rows(space, forms))
+    return groups
+
+
+@lru_cache(maxsize=16)
+def _scales(space: Kept[Space]) -> tuple[float, ...]:
+    drawn = sample(space.value, _SAMPLED, np.random.default_rng(0))
+    spreads = [float(group.var(axis=0).sum()) for group in _groups(space.value, drawn)]
+    return tuple(spread**0.5 if spread > 0 else 1.0 for spread in spreads)
 
 
 def gene_rows(space: Space, candidates: Sequence[Genes]) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -32,17 +32,26 @@ MUTANTS = 200
 class Pool:
     """Candidates of different canonical form, with features for their accuracy and their costs.
 
+    `place` holds the position of each form.
     Shapes: features [n, d].
     """
 
     genes: tuple[Genes, ...]
     forms: tuple[Genes, ...]
+    place: Mapping[Genes, int]
     features: NDArray[np.float64]
     costs: CostFeatures
 
     def without(self, known: set[Genes]) -> NDArray[np.intp]:
         """Positions of the candidates whose canonical form is not in `known`."""
-        return np.flatnonzero([form not in known for form in self.forms])
+        new = np.ones(len(self.forms), dtype=np.bool_)
+        new[[self.place[form] for form in known if form in self.place]] = False
+        return np.flatnonzero(new)
+
+    def places(self, space: Space, candidates: Sequence[Genes]) -> NDArray[np.intp] | None:
+        """Positions of candidates, or None where one is not in the pool."""
+        found = [self.place.get(space.canonical(genes), -1) for genes in candidates]
+        return None if -1 in found else np.array(found, dtype=np.intp)
 
 
 def pool(problem: SearchProblem, history: Sequence[TrialRecord], rng: np.random.Generator) -> Pool:
@@ -63,9 +72,11 @@ def pool(problem: SearchProblem, history: Sequence[TrialRecord], rng: np.random.
 
 def _pool(space: Space, elsewhere: Elsewhere | None, candidates: Sequence[Genes]) -> Pool:
     genes = distinct(space, candidates)
+    forms = canonical_forms(space, genes)
     return Pool(
         tuple(genes),
-        tuple(canonical_forms(space, genes)),
+        tuple(forms),
+        {form: place for place, form in enumerate(forms)},
         features(space, genes),
         cost_features(space, genes, elsewhere),
     )

@@ -26,7 +26,7 @@ class SearchProblem:
 
     space: Space
     constraints: tuple[Constraint, ...] = ()
-    strategy: str = "weaknas"
+    strategy: str = "rank-ei"
     queries: int = 40
     trials: int | None = None
     initial: int = 10

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,7 +178,13 @@ def _valid(space: Space, rows: NDArray[np.int64]) -> list[Genes]:
 
 
 def _mended(space: Space, genes: Genes) -> Genes:
-    return space.repair(genes) if isinstance(space, Repairing) else genes
+    return cast(Repairing, space).repair(genes) if _repairs(type(space)) else genes
+
+
+@cache
+def _repairs(kind: type) -> bool:
+    # Asked for every gene that changes, and protocols are slow to check.
+    return issubclass(kind, Repairing)
 
 
 def _one_changed(space: Space, genes: Genes) -> Iterator[Genes]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from nasprof.predict._normal import log_improvement, normal_scores
-from nasprof.predict._predictor import MIN_ROWS, Array, Predictor
-from nasprof.search.beliefs import log_inside, log_inside_of, predict_costs
-from nasprof.search.economy import expected_best, latest
+from nasprof.predict._predictor import MIN_ROWS, Array, Bounded, Fitted, Predicted, Predictor
+from nasprof.search.beliefs import log_inside, log_inside_known, log_inside_of, predict_costs
+from nasprof.search.economy import OUTSIDE, expected_best, latest
 from nasprof.search.features import features
-from nasprof.search.pool import pool
+from nasprof.search.pool import Pool, pool
 from nasprof.search.problem import SearchProblem, scored
 from nasprof.spaces._space import Genes
+from profiler.core.choice import Constraint
 from profiler.core.plugins import load
 from profiler.store.records import TrialRecord
 
 _LIKELY = float(np.log(0.5))
+_HOPE = float(np.log(OUTSIDE))
+_BLOCK = 256
+"""Candidates whose expected improvement is worked out at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,37 +49,72 @@ class RankEi:
         rng: np.random.Generator,
     ) -> list[Genes]:
         """Propose the candidate of the greatest expected improvement."""
-        known = set(scored(problem, history))
         candidates = pool(problem, history, rng)
-        new = candidates.without(known)
+        new = candidates.without(set(scored(problem, history)))
         if len(new) == 0:
             return []
         costs = predict_costs(problem, history, candidates.costs)
         inside = log_inside(costs, len(candidates.genes))[new]
+        if np.any(worthwhile := inside > _HOPE):
+            new, inside = new[worthwhile], inside[worthwhile]
         tried = latest(history)
-        if len(history) < problem.initial or len(tried) < MIN_ROWS:
+        if len(tried) < max(problem.initial, MIN_ROWS):
             chosen = _draw(inside, rng)
         else:
             seed = int(rng.integers(2**31))
-            x = candidates.features[new]
-            worth = inside + self._improvement(problem, history, tried, x, seed)
-            chosen = int(np.argmax(worth))
+            fitted, best = self._learn(problem, history, candidates, costs, seed)
+            chosen = most_worth(fitted, candidates.features[new], inside, best)
         return [candidates.genes[new[chosen]]]
 
-    def _improvement(
+    def _learn(
         self,
         problem: SearchProblem,
         history: Sequence[TrialRecord],
-        tried: Sequence[TrialRecord],
-        x: Array,
+        candidates: Pool,
+        costs: Mapping[Constraint, Predicted],
         seed: int,
-    ) -> Array:
-        """Logarithm of the expected improvement of the score; x [n, d]."""
+    ) -> tuple[Fitted, float]:
+        """A predictor of normal scores, and the score that is to be improved on."""
+        tried = latest(history)
         scores = normal_scores(np.array([trial.accuracy for trial in tried], dtype=np.float64))
-        rows = features(problem.space, [trial.candidate.genes for trial in tried])
-        predictor: Predictor = load("nasprof.predict", self.predictor)
-        best = expected_best(scores, np.exp(log_inside_of(problem, history, tried)))
-        return log_improvement(predictor.fit(rows, scores, seed).predict(x), best)
+        genes = [trial.candidate.genes for trial in tried]
+        predictor = _predictor(self.predictor)
+        places = candidates.places(problem.space, genes)
+        if places is None:
+            rows = features(problem.space, genes)
+            chances = log_inside_of(problem, history, tried)
+        else:
+            rows = candidates.features[places]
+            here = {limit: predicted.at(places) for limit, predicted in costs.items()}
+            chances = log_inside_known(here, tried)
+        return predictor.fit(rows, scores, seed), expected_best(scores, np.exp(chances))
+
+
+def most_worth(fitted: Fitted, x: Array, inside: Array, best: float) -> int:
+    """The position of the greatest expected improvement times probability of being inside.
+
+    Candidates are taken in the order of an upper bound, where the predictor has one, until none
+    that is left can be greater. Shapes: x [n, d], inside [n], a logarithm.
+    """
+    if not isinstance(fitted, Bounded):
+        return int(np.argmax(inside + log_improvement(fitted.predict(x), best)))
+    bound = inside + log_improvement(fitted.bounds(x), best)
+    order = np.argsort(-bound, kind="stable")
+    chosen, most = int(order[0]), -np.inf
+    for start in range(0, len(order), _BLOCK):
+        block = order[start : start + _BLOCK]
+        if bound[block[0]] < most:
+            break
+        worth = inside[block] + log_improvement(fitted.predict(x[block]), best)
+        if worth.max() > most:
+            chosen, most = int(block[np.argmax(worth)]), float(worth.max())
+    return chosen
+
+
+@cache
+def _predictor(name: str) -> Predictor:
+    found: Predictor = load("nasprof.predict", name)
+    return found
 
 
 def _draw(inside: Array, rng: np.random.Generator) -> int:

@@ -20,8 +20,8 @@ class Structure(Protocol):
     Shapes: rows of genes [n, genes].
     """
 
-    def walks(self, rows: Rows) -> Array:
-        """What happens on the ways from input to output, for accuracy: [n, a]."""
+    def walks(self, rows: Rows) -> list[Array]:
+        """What happens on the ways from input to output, for accuracy: each kind [n, a]."""
         ...
 
     def live_counts(self, rows: Rows) -> Array:

@@ -34,13 +34,14 @@ class Paths:
     the depths beside it are ours.
     """
 
-    def walks(self, rows: Rows) -> Array:
-        """Each sequence's count, which depths occur, and the greatest depth as a thermometer."""
+    def walks(self, rows: Rows) -> list[Array]:
+        """Each sequence's count; which depths occur, with the greatest depth as a thermometer."""
         forms, where = np.unique(rows, axis=0, return_inverse=True)
         found = np.zeros((len(forms), len(_WORDS) + 2 * (_DEEPEST + 1)))
         for row, genes in zip(found, forms.tolist(), strict=True):
             _fill(row, genes)
-        return np.asarray(found[where.reshape(-1)])
+        every = found[where.reshape(-1)]
+        return [every[:, : len(_WORDS)], every[:, len(_WORDS) :]]
 
     def live_counts(self, rows: Rows) -> Array:
         """Operations on edges that lie on a path, scaled as counts of genes are."""

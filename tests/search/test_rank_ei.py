@@ -1,0 +1,100 @@
+"""The default strategy: what it takes next, and what it does with few measurements."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from formula_search import KEY, SPACE, Killed, Machine, accuracy, latency_ns, make_problem, run
+from scipy.special import log_ndtr, ndtri
+
+from nasprof.predict._normal import log_improvement
+from nasprof.predict._predictor import LEVEL, Predicted
+from nasprof.predict.gp import GaussianProcess
+from nasprof.search.beliefs import log_inside
+from nasprof.search.constraints import parse_constraint
+from nasprof.search.economy import expected_best
+from nasprof.search.features import features
+from nasprof.search.finalists import confirm, reported
+from nasprof.search.problem import SearchProblem
+from nasprof.search.strategies.rank_ei import most_worth
+
+HALF = float(ndtri((1 + LEVEL) / 2))
+
+
+def test_inside_probability_is_the_product_over_limits() -> None:
+    latency, macs = parse_constraint("latency@a<=3ns"), parse_constraint("macs<=10")
+    mean = np.array([2.0, 3.0])
+    predicted = {
+        latency: Predicted(mean, mean - HALF * 0.5, mean + HALF * 0.5),
+        macs: Predicted(np.array([8.0, 10.0]), np.full(2, -np.inf), np.full(2, np.inf)),
+    }
+    found = log_inside(predicted, 2)
+    np.testing.assert_allclose(found, log_ndtr([2.0, 0.0]) + np.log(0.5), rtol=1e-9)
+
+
+def test_the_expected_best_counts_chances_by_hand() -> None:
+    """0.5 x 3 + 0.5 x 0.8 x 2 + 0.5 x 0.2 x 1, and the lowest where none is inside."""
+    found = expected_best(np.array([1.0, 3.0, 2.0]), np.array([1.0, 0.5, 0.8]))
+    assert found == pytest.approx(2.4)
+    assert expected_best(np.array([1.0, 3.0]), np.zeros(2)) == 1.0
+
+
+def test_the_quick_way_takes_what_the_slow_way_takes() -> None:
+    rng = np.random.default_rng(1)
+    cells = [SPACE.at(int(i)) for i in rng.choice(15_625, 3000, replace=False)]
+    x = features(SPACE, cells)
+    y = np.array([accuracy(genes) for genes in cells])
+    for count in (10, 60):
+        fitted = GaussianProcess().fit(x[:count], y[:count], 0)
+        for _ in range(5):
+            inside = np.log(rng.random(len(x)))
+            slow = inside + log_improvement(fitted.predict(x), float(y[:count].max()))
+            assert most_worth(fitted, x, inside, float(y[:count].max())) == np.argmax(slow)
+
+
+def test_groups_of_features_weigh_the_same() -> None:
+    cells = [SPACE.at(i) for i in range(0, 15_625, 25)]
+    x = features(SPACE, cells)
+    spreads = [x[:, :30].var(axis=0).sum(), x[:, 30:35].var(axis=0).sum()]
+    np.testing.assert_allclose(spreads, 1.0, atol=0.1)
+    assert x.var(axis=0).sum() == pytest.approx(4.0, abs=0.3)
+
+
+def _thrifty(**settings: int) -> SearchProblem:
+    problem = make_problem("rank-ei", limit_ms=2.5, queries=25, **settings)
+    return replace(problem, measurements=14, finalists=1)
+
+
+def test_few_measurements_stay_in_their_budget_and_report_a_network_inside() -> None:
+    problem = _thrifty(seed=1)
+    machine = Machine()
+    trials = run(problem, machine)
+    found = reported(problem, confirm(problem, trials, machine.measure))
+    assert len(machine.measured) + len(machine.measured_again) <= 14
+    assert len(machine.evaluated) == 25
+    assert len(found) == 1
+    assert latency_ns(found[0].candidate.genes) <= 2.5e6
+    assert found[0].metrics[KEY] == latency_ns(found[0].candidate.genes)
+    inside = [accuracy(genes) for genes in SPACE.members() if latency_ns(genes) <= 2.5e6]
+    assert (found[0].accuracy or 0.0) >= np.quantile(inside, 0.99)
+
+
+def test_a_thrifty_search_killed_at_any_measurement_goes_on_as_if_it_had_not_been() -> None:
+    problem = _thrifty(seed=2)
+    whole = Machine()
+    undisturbed = [trial.candidate for trial in run(problem, whole)]
+    for kill in range(1, len(whole.measured), 3):
+        first, second = Machine(die_after=kill), Machine()
+        with pytest.raises(Killed):
+            run(problem, first)
+        trials = run(problem, second, first.kept)
+        assert [trial.candidate for trial in trials] == undisturbed
+
+
+def test_the_same_seed_gives_the_same_search() -> None:
+    one, other = (run(_thrifty(seed=3), Machine()) for _ in range(2))
+    assert [trial.candidate for trial in one] == [trial.candidate for trial in other]
+    different = run(_thrifty(seed=4), Machine())
+    assert [trial.candidate for trial in one] != [trial.candidate for trial in different]
