@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nasprof.spaces._show import Shown
     from nasprof.tables._library import TableInfo
     from profiler.bench.devices import Device
+    from profiler.core.comparison import Compared
     from profiler.core.cost import GraphCost
     from profiler.core.outcome import Measurement, Outcome
     from profiler.core.target import BenchPlan, Target
@@ -224,6 +225,57 @@ def bench_all(
                 ready.append(measuring.prepare(model, sizes, seed, opened, on_note))
             outcomes += measuring.measure_models(ready, asked, sizes, plan, opened, on_progress)
     return outcomes
+
+
+def compare(
+    models: Sequence[Reference],
+    targets: Sequence[str] = ("onnxruntime-cpu",),
+    *,
+    threads: Sequence[int] = (1,),
+    batch: int | None = None,
+    precision: str = "fp32",
+    dims: Mapping[str, int] | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    same_within: float = 0.02,
+    quick: bool = False,
+    seed: int = 0,
+    store: str | Path | None = None,
+    on_progress: Progress = _silent,
+    on_note: Note = _quiet,
+) -> tuple[Compared, ...]:
+    """Say whether models or targets are faster or slower than the first, measured in turns.
+
+    `same_within` is the relative difference that does not matter; `quick` stops after ten processes
+    of each. A model named twice is compared with itself.
+    Raises: InputError for bad input, before anything is measured.
+    """
+    from nasprof import comparing, measuring
+
+    asked = _targets(targets, threads, precision, on_note)
+    sizes = measuring.Sizes(batch, dims or {}, input_shape)
+    with _open(store) as opened:
+        opened.check_writable()
+        ready = []
+        for number, model in enumerate(models):
+            on_progress(number, len(models), f"preparing {model}")
+            ready.append(measuring.prepare(model, sizes, seed, opened, on_note))
+        looks = 1 if quick else comparing.LOOKS
+        race = comparing.Race(tuple(ready), tuple(asked), sizes, seed, same_within, looks)
+        return comparing.compare(race, opened, on_progress)
+
+
+def compare_stored(
+    sessions: Sequence[str], *, same_within: float = 0.02, store: str | Path | None = None
+) -> tuple[Compared, ...]:
+    """Compare what bench runs of the store have measured with what the first has.
+
+    `sessions` are names as `history` lists them.
+    Raises: InputError when there is no such run or they have nothing in common.
+    """
+    from nasprof import comparing
+
+    with _open(store, read_only=True) as opened:
+        return comparing.compare_stored(opened, sessions, same_within)
 
 
 def search(

@@ -9,6 +9,7 @@ import typer
 
 from nasprof.cli import (
     bench,
+    compare,
     demo,
     devices,
     export,
@@ -34,13 +35,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=(
         "Export networks to ONNX, measure what they cost on this machine, and search architectures "
-        "under measured limits.\n\nExit codes: 0 ok, 2 bad usage or input, 3 a measurement failed, "
-        "4 trouble with the store, 130 interrupted."
+        "under measured limits.\n\nExit codes: 0 ok, 1 slower than a gate allows, 2 bad usage or "
+        "input, 3 a measurement failed, 4 trouble with the store, 130 interrupted."
     ),
 )
 app.command("export")(export.command)
 app.command("inspect")(inspect.command)
 app.command("bench")(bench.command)
+app.command("compare")(compare.command)
 app.command("search")(search.command)
 app.command("report")(report.command)
 app.command("devices")(devices.command)

@@ -80,6 +80,21 @@ def sizes(text: str | None, option: str) -> list[int]:
     return [int(part) for part in parts]
 
 
+def percent(text: str, option: str) -> float:
+    """Read a percentage such as `5%` as a share.
+
+    Raises: InputError naming the option.
+    """
+    number = text.strip().removesuffix("%").strip()
+    try:
+        share = float(number) / 100
+    except ValueError:
+        share = -1.0
+    if not (text.strip().endswith("%") and 0 <= share < 100):
+        raise InputError(f"{option} {text!r} is not a percentage such as 5%")
+    return share
+
+
 def shape(text: str | None) -> tuple[int, ...] | None:
     """Read a shape such as `3x224x224` or `3,224,224`.
 
