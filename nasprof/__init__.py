@@ -4,7 +4,27 @@ The verbs are functions of this package: `export`, `inspect`, `bench`, `compare`
 `report`.
 """
 
-from nasprof.api import bench, bench_all, compare, export, inspect, report, search
+from nasprof.api import (
+    bench,
+    bench_all,
+    compare,
+    export,
+    fit_latency,
+    inspect,
+    load_predictor,
+    report,
+    search,
+)
 
 __version__ = "0.1.0"
-__all__ = ["bench", "bench_all", "compare", "export", "inspect", "report", "search"]
+__all__ = [
+    "bench",
+    "bench_all",
+    "compare",
+    "export",
+    "fit_latency",
+    "inspect",
+    "load_predictor",
+    "report",
+    "search",
+]

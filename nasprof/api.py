@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Imported before the function of the same name exists: an import of the package later on would
 # replace the function by the module.
@@ -18,6 +18,8 @@ from profiler.core.errors import MeasurementError, UnavailableError
 if TYPE_CHECKING:
     from nasprof.catalogue import Kind, ListedSpace, ShownTable
     from nasprof.exporting import Exported, Reference
+    from nasprof.predict._metrics import Errors
+    from nasprof.predicting.predictor import CostPredictor
     from nasprof.search.loop import SearchResult
     from nasprof.spaces._show import Shown
     from nasprof.tables._library import TableInfo
@@ -324,6 +326,109 @@ def search(
     with _open(store) as opened:
         opened.check_writable()
         return live.run(request, opened, on_progress, on_note)
+
+
+def fit_latency(target: str = "onnxruntime-cpu", **settings: Any) -> CostPredictor:
+    """Fit a latency predictor of a target and keep it; settings are those of `fit_predictor`.
+
+    Raises: as `fit_predictor`.
+    """
+    return fit_predictor(target, **settings)[1]
+
+
+def fit_predictor(
+    target: str | None = None,
+    *,
+    threads: int = 1,
+    precision: str = "fp32",
+    metric: str = "latency",
+    space: str | None = None,
+    known: Sequence[str] = (),
+    measurements: int = 10,
+    table: str | Path | None = None,
+    genes: Sequence[str] = (),
+    column: str | None = None,
+    unit: str | None = None,
+    environment: str | None = None,
+    output: str | Path | None = None,
+    seed: int = 0,
+    tables: str | Path | None = None,
+    store: str | Path | None = None,
+    on_progress: Progress = _silent,
+    on_note: Note = _quiet,
+) -> tuple[Path, CostPredictor]:
+    """Fit a predictor of a metric, keep it in a file, and return both.
+
+    From the store's measurements of a target; from a table's `column`, described by its columns
+    `genes` or by a space; or, with `known` tables of other devices (`recorded` for the imported
+    ones), from `measurements` candidates of a space that are chosen and measured here.
+    Raises: InputError for too few measurements, with what to do.
+    """
+    from nasprof.predicting import file, fit, predictor
+    from nasprof.spaces._open import open_space
+    from profiler.bench.devices import require
+    from profiler.core.choice import RECORDED
+    from profiler.core.target import Target
+
+    looked_up = target is not None and target.startswith(f"{RECORDED}:")
+    if known and target is not None and not looked_up:
+        require(target)
+    measured = None if target is None or looked_up else target
+    request = fit.FitRequest(
+        target=None if measured is None else Target(measured, precision=precision, threads=threads),
+        recorded=target.removeprefix(f"{RECORDED}:") if target is not None and looked_up else None,
+        metric=metric,
+        space=space,
+        environment=environment,
+        table=None if table is None else Path(table),
+        columns=tuple(genes),
+        column=column,
+        unit=unit,
+        known=tuple(known),
+        measurements=measurements,
+        seed=seed,
+        tables=_folder(tables),
+    )
+    if measured is None or table is not None:
+        saved = fit.fit(request, None, on_progress, on_note)
+    else:
+        with _open(store, read_only=not known) as opened:
+            if known:
+                opened.check_writable()
+            saved = fit.fit(request, opened, on_progress, on_note)
+    name = output or "-".join([metric, *saved.target.replace(":", "-").split("/")])
+    path = predictor_path(name)
+    file.save(saved, path)
+    return path, predictor.fitted(saved, None if space is None else open_space(space))
+
+
+def predictor_path(name: str | Path) -> Path:
+    """Where a predictor of a name is kept; what ends in `.json` is a path already."""
+    from nasprof.predicting.file import default_folder
+
+    return Path(name) if str(name).endswith(".json") else default_folder() / f"{name}.json"
+
+
+def load_predictor(name: str | Path, *, space: str | None = None) -> CostPredictor:
+    """Open a predictor by its name or file; `.predict(model)` gives a `Prediction`.
+
+    `space` is the `FILE.py` of a space of one's own, where the predictor is of one.
+
+    Raises: InputError when there is none, or the file is damaged.
+    """
+    from nasprof.predicting.predictor import open_predictor
+
+    return open_predictor(predictor_path(name), space)
+
+
+def evaluate_predictor(name: str | Path, *, space: str | None = None) -> Errors | None:
+    """Find the held-out errors of a predictor again; None where too few can be left out.
+
+    Raises: as `load_predictor`.
+    """
+    from nasprof.predicting.fit import evaluate
+
+    return evaluate(load_predictor(name, space=space))
 
 
 def report(

@@ -15,6 +15,7 @@ from nasprof.cli import (
     export,
     history,
     inspect,
+    predict,
     report,
     search,
     spaces,
@@ -50,6 +51,7 @@ app.command("history")(history.command)
 app.command("demo")(demo.command)
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(tables.app, name="tables")
+app.add_typer(predict.app, name="predict")
 
 
 def run() -> None:

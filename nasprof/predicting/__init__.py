@@ -1,0 +1,1 @@
+"""Fitting cost predictors from the store and from tables, keeping them in files, asking them."""
