@@ -17,6 +17,8 @@ from nasprof.predict._predictor import (
 from nasprof.predict._threads import one_thread
 
 _PENALTIES = np.logspace(-2, 3, 11)
+_CONSTANT = 1e-9
+"""Deviation up to which a column is constant but for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class RidgePairs:
         first, second = np.triu_indices(x.shape[1], k=1)
         rows = np.concatenate([x, x[:, first] * x[:, second]], axis=1)
         centre, mean = rows.mean(axis=0), float(y.mean())
-        used = np.flatnonzero(rows.std(axis=0) > 0)
+        used = np.flatnonzero(rows.std(axis=0) > _CONSTANT)
         weights = np.zeros(rows.shape[1])
         with one_thread():
             weights[used], residuals = _ridge(rows[:, used] - centre[used], y - mean)
@@ -66,20 +68,34 @@ class RidgePairs:
 
 def _ridge(rows: Array, y: Array) -> tuple[Array, Array]:
     """Weights at the best penalty, and the leave-one-out residuals; rows and y are centred."""
-    left, sizes, right = np.linalg.svd(rows, full_matrices=False)
+    left, squares = _axes(rows)
     inner = left.T @ y
     best: tuple[float, Array, Array] | None = None
     for penalty in _PENALTIES:
-        shrink = sizes**2 / (sizes**2 + penalty)
+        shrink = squares / (squares + penalty)
         # 1/n is the leverage of the mean that was taken out of rows and y.
         leverage = (left**2) @ shrink + 1 / len(y)
         residuals = (y - left @ (shrink * inner)) / np.maximum(1 - leverage, 1e-9)
         error = float(np.mean(residuals**2))
         if best is None or error < best[0]:
-            weights = right.T @ (sizes / (sizes**2 + penalty) * inner)
+            # As left @ diag(squares) @ left.T is rows @ rows.T, without the right singular vectors.
+            weights = rows.T @ (left @ (inner / (squares + penalty)))
             best = (error, weights, residuals)
     assert best is not None
     return best[1], best[2]
+
+
+def _axes(rows: Array) -> tuple[Array, Array]:
+    """Left singular vectors and squared singular values.
+
+    With fewer rows than columns from the products of rows: LAPACK's singular value decomposition
+    was seen not to converge on products of one-hot features.
+    """
+    if len(rows) > rows.shape[1]:
+        left, sizes, _ = np.linalg.svd(rows, full_matrices=False)
+        return left, sizes**2
+    values, left = np.linalg.eigh(rows @ rows.T)
+    return left, np.maximum(values, 0.0)
 
 
 PLUGIN = RidgePairs()

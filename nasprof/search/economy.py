@@ -20,6 +20,8 @@ PROBES = 8
 """Most candidates measured at the start, only to learn what things cost."""
 AGAIN = 2
 """Most measurements kept for measuring what is reported a second time."""
+EARLY = 0.4
+"""Share of the accuracy queries without measurements: the best of the first is soon beaten."""
 OUTSIDE = 0.02
 """Probability of being inside below which no accuracy is asked for."""
 _DRAWN = 400
@@ -76,13 +78,14 @@ def inside_probability(
 def revisit(problem: SearchProblem, history: Sequence[TrialRecord]) -> Genes | None:
     """A candidate with a known accuracy that is to be measured now, if any.
 
-    The measurements are spread evenly over the accuracy queries; the last ones come at the end. The
-    candidate is the one whose chance to be inside, times its gain over the best that is known to be
-    inside, is the greatest.
+    The measurements are spread evenly over the later accuracy queries; the last ones come at the
+    end. The candidate is the one whose chance to be inside, times its gain over the best that is
+    known to be inside, is the greatest.
     """
     if left(problem, history) <= _kept(problem) or _gap(history) < _interval(problem, history):
         return None
-    tried = latest(history)
+    if not (tried := latest(history)):
+        return None
     scores = normal_scores(np.array([trial.accuracy for trial in tried], dtype=np.float64))
     chances = np.exp(log_inside_of(problem, history, tried))
     inside = scores[chances == 1.0]
@@ -117,12 +120,17 @@ def _gap(history: Sequence[TrialRecord]) -> float:
     return queries(history[measured[-1] + 1 :]) if measured else float("inf")
 
 
-def _interval(problem: SearchProblem, history: Sequence[TrialRecord]) -> int:
+def _interval(problem: SearchProblem, history: Sequence[TrialRecord]) -> float:
     """Accuracy queries between two measurements; none once there are no more queries."""
-    if queries(history) >= problem.queries:
-        return 0 if queries(history) else 1
+    asked = queries(history)
+    if asked >= problem.queries:
+        return 0 if asked else 1
+    early = EARLY * problem.queries
+    if asked < early:
+        return float("inf")
     assert problem.measurements is not None
-    return max(1, problem.queries // max(1, problem.measurements - PROBES - _kept(problem) + 1))
+    planned = problem.measurements - PROBES - _kept(problem) + 1
+    return max(1, int(problem.queries - early) // max(1, planned))
 
 
 def _kept(problem: SearchProblem) -> int:
