@@ -326,6 +326,7 @@ def draw(rows: Sequence[dict[str, str]], path: Path) -> None:
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "nasprof"
+    mpl.rcParams["svg.fonttype"] = "none"
     import matplotlib.pyplot as plt
 
     found = table_of(rows, READINGS[1])
