@@ -23,6 +23,8 @@ FORMAT = "nasprof-predictor-1"
 KINDS = ("genes", "operators", "columns", "transfer")
 _MOST_BYTES = 256 << 20
 _MOST_ROWS = 200_000
+_MOST = 1e30
+"""No cost and no feature is as large; squares of larger ones would be infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,9 @@ def _check(saved: Saved, path: Path) -> None:
     wide = {len(row) for row in saved.rows} <= {len(saved.columns)}
     genes = {len(row) for row in saved.known_genes} <= {len(saved.columns)}
     known = {len(values) for _, values in saved.known} <= {len(saved.known_genes)}
-    positive = all(isfinite(value) and value > 0 for value in saved.values)
-    finite = count > 0 and bool(np.all(np.isfinite(np.array(saved.rows)))) if wide else False
+    every = (*saved.values, *(value for _, values in saved.known for value in values))
+    positive = all(isfinite(value) and 0 < value < _MOST for value in every)
+    finite = wide and count > 0 and bool(np.all(np.abs(np.array(saved.rows)) < _MOST))
     summed = saved.kind == "transfer" or sum(saved.widths) == len(saved.columns)
     whole = saved.kind != "transfer" or (saved.known and saved.space is not None)
     sound = alike and wide and genes and known and positive and finite and summed and whole

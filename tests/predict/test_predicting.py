@@ -181,6 +181,8 @@ def test_cells_of_a_table_are_split_by_what_they_compute(tmp_path: Path) -> None
         {"rows": [[1.0]] * 60},
         {"rows": "cbuiltins\neval\n"},
         {"kind": "pickle"},
+        {"rows": [[1e200] * 3] * 60},
+        {"values": ["nan"] * 60},
         {"kind": "transfer"},
         {"widths": [1]},
         {"format": "nasprof-predictor-99"},
