@@ -215,6 +215,7 @@ def bench_all(
     from nasprof import measuring
 
     asked = _targets(targets, threads, precision, on_note)
+    measuring.warn(threads, on_note)
     outcomes: list[Outcome] = []
     with _open(store) as opened:
         opened.check_writable()
@@ -254,6 +255,7 @@ def compare(
     from nasprof import comparing, measuring
 
     asked = _targets(targets, threads, precision, on_note)
+    measuring.warn(threads, on_note)
     sizes = measuring.Sizes(batch, dims or {}, input_shape)
     with _open(store) as opened:
         opened.check_writable()

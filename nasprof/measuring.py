@@ -14,6 +14,7 @@ from profiler.bench.attempt import Work
 from profiler.bench.environment import capture
 from profiler.bench.examine import examine
 from profiler.bench.measure import Progress, measure
+from profiler.bench.preflight import load_now, preflight
 from profiler.bench.reference import reference_outputs
 from profiler.bench.shapes import bind_inputs, symbols
 from profiler.core.cost import GraphCost
@@ -112,6 +113,12 @@ def measure_models(
         )
         works += [Work(ready.model, ready.label, target, inputs, reference) for target in targets]
     return measure(works, plan, store, environment.key, on_progress=on_progress)
+
+
+def warn(threads: Sequence[int], on_note: Note) -> None:
+    """Say before measuring what on this machine will make the numbers less sure."""
+    for line in preflight(capture(), max(threads, default=1), load_now()):
+        on_note(line)
 
 
 def dims_of(sizes: Sizes) -> dict[str, int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pynvml
 
 from profiler.core.environment import Environment
+from profiler.worker.conditions import cpu_quota, governor
 
 _LIBRARIES = ("nasprof", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "openvino", "torch")
 
@@ -23,10 +24,10 @@ def capture() -> Environment:
         cores_online=os.cpu_count() or 1,
         cores_allowed=tuple(sorted(os.sched_getaffinity(0))),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        governor=_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        governor=governor(),
         boost=_flag("/sys/devices/system/cpu/cpufreq/boost"),
         smt=_flag("/sys/devices/system/cpu/smt/active"),
-        cpu_quota=_quota(),
+        cpu_quota=cpu_quota(),
         hypervisor="hypervisor" in cpuinfo["flags"].split() if "flags" in cpuinfo else None,
         kernel=platform.release(),
         gpu=gpu,
@@ -40,14 +41,6 @@ def _cpuinfo() -> dict[str, str]:
     first = (_text("/proc/cpuinfo") or "").split("\n\n", 1)[0]
     pairs = (line.partition(":") for line in first.splitlines())
     return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def _quota() -> float | None:
-    """CPU quota of the control group in cores; None when there is none or it is unknown."""
-    fields = (_text("/sys/fs/cgroup/cpu.max") or "").split()
-    if len(fields) != 2 or fields[0] == "max":
-        return None
-    return int(fields[0]) / int(fields[1])
 
 
 def _gpu() -> tuple[str | None, str | None]:

@@ -39,11 +39,24 @@ class Environment:
 class Conditions:
     """What changes from minute to minute, read before and after an attempt; None means unknown.
 
-    Unit: `load` in runnable tasks (1 minute mean), `cpu_pressure` in percent stalled over 10 s,
-    `steal` in cores, frequency in MHz, temperature in degrees Celsius.
+    Unit: `load` in runnable tasks (1 minute mean), pressures in percent stalled over 10 s,
+    frequency in MHz, temperature in degrees Celsius, `cpu_quota` in cores. `steal_s` is what the
+    host took from all cores, `throttled_s` what the quota took, `monotonic_s` and `boot_s` the
+    clocks without and with suspension: all since some fixed moment, so only differences mean
+    anything.
     """
 
     load: float | None
     cpu_pressure: float | None
     frequency_mhz: float | None
     temperature_c: float | None
+    memory_pressure: float | None = None
+    io_pressure: float | None = None
+    cores_online: int | None = None
+    cores_allowed: tuple[int, ...] | None = None
+    governor: str | None = None
+    cpu_quota: float | None = None
+    steal_s: float | None = None
+    throttled_s: float | None = None
+    monotonic_s: float | None = None
+    boot_s: float | None = None

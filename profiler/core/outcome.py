@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from profiler.core.disturbance import disturbances
 from profiler.core.environment import Conditions
 from profiler.core.summary import Latency, summarise
 from profiler.core.target import BenchPlan, Target
@@ -134,7 +135,8 @@ class Measurement:
     @property
     def latency(self) -> Latency:
         """Median with its interval, percentiles above their floors, and the verdict."""
-        return summarise([list(attempt.rounds) for attempt in self.attempts])
+        found = disturbances(self.attempts)
+        return summarise([list(attempt.rounds) for attempt in self.attempts], found)
 
     @property
     def batch(self) -> int | str | None:

@@ -8,6 +8,8 @@ from enum import StrEnum
 from math import ceil, comb
 from typing import Protocol
 
+from profiler.core.disturbance import Disturbance
+
 # Fewest samples for a percentile at 99 % confidence (MLPerf early stopping, LoadGen rules).
 PERCENTILE_FLOORS = {50.0: 11, 75.0: 24, 90.0: 64, 95.0: 130, 99.0: 662, 99.9: 6636}
 
@@ -31,6 +33,11 @@ class Block(Protocol):
     @property
     def switches(self) -> tuple[int, ...]:
         """Involuntary context switches of each sample."""
+        ...
+
+    @property
+    def faults(self) -> tuple[int, ...]:
+        """Major page faults of each sample."""
         ...
 
     @property
@@ -68,10 +75,13 @@ class Latency:
         return dict(self.percentiles).get(q)
 
 
-def summarise(processes: Sequence[Sequence[Block]]) -> Latency:
-    """Summarise the rounds of one or more processes.
+def summarise(
+    processes: Sequence[Sequence[Block]], disturbed: Sequence[Disturbance] = ()
+) -> Latency:
+    """Summarise the rounds of one or more processes; what disturbed them goes into the verdict.
 
-    The estimate is the median of round medians over clean samples (no involuntary context switch);
+    The estimate is the median of round medians over clean samples (no involuntary context switch,
+    no major page fault);
     its interval is the order-statistic interval of those round medians, so it covers what changes
     between rounds and processes and not only the spread inside one.
     Raises: ValueError without any sample.
@@ -87,7 +97,8 @@ def summarise(processes: Sequence[Sequence[Block]]) -> Latency:
     low, high = median_interval(medians)
     centre = median(medians)
     drift = _drift(medians)
-    verdict, reasons = _judge(clean_share, (high - low) / 2 / centre, drift, len(medians))
+    evidence = _Evidence(clean_share, (high - low) / 2 / centre, drift, len(medians))
+    verdict, reasons = _judge(evidence, disturbed)
     return Latency(
         median_ns=centre,
         low_ns=low,
@@ -130,8 +141,8 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[
 
 
 def _clean(block: Block) -> list[float]:
-    pairs = zip(block.wall_ns, block.switches, strict=True)
-    return [wall / block.runs_per_sample for wall, switches in pairs if switches == 0]
+    tagged = zip(block.wall_ns, block.switches, block.faults, strict=True)
+    return [w / block.runs_per_sample for w, switches, faults in tagged if not switches | faults]
 
 
 def _all(block: Block) -> list[float]:
@@ -150,18 +161,30 @@ def _drift(medians: Sequence[float]) -> float:
     return (last - first) / first
 
 
-def _judge(
-    clean_share: float, half_width: float, drift: float, rounds: int
-) -> tuple[Verdict, tuple[str, ...]]:
-    if clean_share < 0.15:
-        return Verdict.INVALID, (f"only {clean_share:.0%} of the samples ran undisturbed",)
-    reasons = []
-    if clean_share < 0.5:
-        reasons.append(f"only {clean_share:.0%} of the samples ran undisturbed")
-    if half_width > 0.02:
-        reasons.append(f"interval of the median is +-{half_width:.1%}, wider than 2%")
-    if abs(drift) > 0.02:
-        reasons.append(f"latency drifted by {drift:+.1%} from first to last rounds")
-    if rounds < 6:
-        reasons.append(f"{rounds} rounds are too few for a 95% interval")
-    return (Verdict.NOISY if reasons else Verdict.VALID), tuple(reasons)
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    clean_share: float
+    half_width: float
+    drift: float
+    rounds: int
+
+
+def _judge(seen: _Evidence, disturbed: Sequence[Disturbance]) -> tuple[Verdict, tuple[str, ...]]:
+    """Valid without a reason against it; invalid with one that leaves nothing to rely on."""
+    few = Disturbance(
+        f"only {seen.clean_share:.0%} of the samples ran undisturbed", seen.clean_share < 0.15
+    )
+    found = [few] if seen.clean_share < 0.5 else []
+    if seen.half_width > 0.02:
+        found.append(
+            Disturbance(f"interval of the median is +-{seen.half_width:.1%}, wider than 2%")
+        )
+    if abs(seen.drift) > 0.02:
+        found.append(Disturbance(f"latency drifted by {seen.drift:+.1%} from first to last rounds"))
+    if seen.rounds < 6:
+        found.append(Disturbance(f"{seen.rounds} rounds are too few for a 95% interval"))
+    found += disturbed
+    reasons = tuple(one.text for one in sorted(found, key=lambda one: not one.fatal))
+    if any(one.fatal for one in found):
+        return Verdict.INVALID, reasons
+    return (Verdict.NOISY if found else Verdict.VALID), reasons

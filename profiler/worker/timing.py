@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise, repeat
-from pathlib import Path
 
 from profiler.core.outcome import Round
 from profiler.core.summary import median
 from profiler.core.target import BenchPlan
+from profiler.worker.conditions import busy_ticks
 
 Call = Callable[[], object]
 
@@ -67,7 +67,7 @@ def take_round(call: Call, plan: BenchPlan, block: int, deadline_ns: int) -> Rou
     clock, usage, who = time.perf_counter_ns, resource.getrusage, resource.RUSAGE_SELF
     wall: list[int] = []
     marks = [usage(who)]
-    busy_before, start = _busy_ticks(), clock()
+    busy_before, start = busy_ticks(), clock()
     end = start + int(plan.round_s * 1e9)
     while True:
         if block == 1:
@@ -108,20 +108,11 @@ def _cpu_s(usage: resource.struct_rusage) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _busy_ticks() -> int | None:
-    """Busy clock ticks of the whole machine since boot, or None where /proc has none."""
-    try:
-        fields = [int(v) for v in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    except OSError:
-        return None
-    return sum(fields) - fields[3] - fields[4]
-
-
 def _external_load(
     before: int | None, marks: list[resource.struct_rusage], elapsed_s: float
 ) -> float | None:
     """Cores that others used while a round ran, to the 10 ms of the kernel's ticks."""
-    after = _busy_ticks()
+    after = busy_ticks()
     if before is None or after is None:
         return None
     others = (after - before) / os.sysconf("SC_CLK_TCK") - (_cpu_s(marks[-1]) - _cpu_s(marks[0]))

@@ -125,6 +125,10 @@ class Block:
     switches: tuple
     runs_per_sample: int = 1
 
+    @property
+    def faults(self):
+        return (0,) * len(self.wall_ns)
+
 
 @dataclass
 class Process:

@@ -14,6 +14,10 @@ class Block:
     switches: tuple
     runs_per_sample: int = 1
 
+    @property
+    def faults(self):
+        return (0,) * len(self.wall_ns)
+
 
 def blocks(rounds, spread=0.001, seed=0, centre=1e6, samples=30):
     rng = np.random.default_rng(seed)
