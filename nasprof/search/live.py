@@ -11,6 +11,7 @@ from pathlib import Path
 from nasprof import measuring
 from nasprof.evaluate._evaluator import Accuracy, open_evaluator
 from nasprof.search.constraints import parse_constraints
+from nasprof.search.doubts import doubts
 from nasprof.search.loop import SearchResult, run_search, search_record
 from nasprof.search.opening import open_searched
 from nasprof.search.problem import SearchProblem, check_problem
@@ -98,7 +99,8 @@ def run(request: SearchRequest, store: Store, on_progress: Progress, on_note: No
         store=store,
         on_trial=count.show,
     )
-    return replace(result, notes=(*result.notes, *looked.notes))
+    doubtful = doubts(result.pareto, name, store)
+    return replace(result, notes=(*result.notes, *looked.notes, *doubtful))
 
 
 @dataclass(frozen=True, slots=True)
