@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from profiler.core.cost import GraphCost
 from profiler.core.outcome import Failure, Measurement, Outcome, Placement
+from profiler.core.stopping import why_stopped
 from profiler.core.summary import Latency
 
 
@@ -37,6 +38,7 @@ class Row:
     min_ns: float | None = None
     samples: int | None = None
     processes: int | None = None
+    stopped: str | None = None
     clean_share: float | None = None
     drift: float | None = None
     load_ns: float | None = None
@@ -117,6 +119,7 @@ def _measured(found: Measurement) -> Row:
         batch=None if found.batch is None else str(found.batch),
         reasons="; ".join(latency.reasons) if latency else "no samples",
         processes=len(found.attempts),
+        stopped=why_stopped(found) if latency else None,
         load_ns=found.load_ns,
         first_run_ns=found.first_run_ns,
         peak_rss_bytes=found.peak_rss_bytes,

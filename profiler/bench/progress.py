@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from profiler.bench.attempt import Work
 from profiler.core.outcome import Failure, FailureKind, Measurement, Outcome
+from profiler.core.stopping import why_stopped
 from profiler.core.target import BenchPlan
 from profiler.store.store import Store
 
@@ -39,14 +40,12 @@ class WorkState:
         return next(iter([*ending, *crashes[_CRASHES_ALLOWED:]]), None)
 
     def wants_more(self, plan: BenchPlan) -> bool:
-        """Whether another process should measure: too few so far, or the interval is too wide."""
+        """Whether another process should measure: none is the reason to stop yet."""
         if self.failed is not None:
             return False
         if self.measured is None or self.processes < plan.processes:
             return True
-        if self.processes >= plan.max_processes:
-            return False
-        return self.measured.latency.half_width > plan.interval
+        return why_stopped(self.measured) is None
 
     @property
     def outcome(self) -> Outcome:
