@@ -17,6 +17,7 @@ from profiler.core.errors import MeasurementError, UnavailableError
 
 if TYPE_CHECKING:
     from nasprof.catalogue import Kind, ListedSpace, ShownTable
+    from nasprof.diagnosing import Diagnosis
     from nasprof.exporting import Exported, Reference
     from nasprof.predict._metrics import Errors
     from nasprof.predicting.predictor import CostPredictor
@@ -280,6 +281,33 @@ def compare_stored(
 
     with _open(store, read_only=True) as opened:
         return comparing.compare_stored(opened, sessions, same_within)
+
+
+def doctor(
+    model: Reference = "reference:mobilenet_v2",
+    target: str = "onnxruntime-cpu",
+    *,
+    threads: int = 1,
+    batch: int | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    seed: int = 0,
+    store: str | Path | None = None,
+    on_progress: Progress = _silent,
+    on_note: Note = _quiet,
+) -> Diagnosis:
+    """Measure a model against itself: the smallest difference found here, and what disturbs.
+
+    Raises: MeasurementError when it failed (the failure is stored), InputError for bad input.
+    """
+    from nasprof import diagnosing, measuring
+
+    (asked,) = _targets([target], [threads], "fp32", on_note)
+    sizes = measuring.Sizes(batch, {}, input_shape)
+    with _open(store) as opened:
+        opened.check_writable()
+        on_progress(0, 1, f"preparing {model}")
+        ready = measuring.prepare(model, sizes, seed, opened, on_note)
+        return diagnosing.diagnose(ready, asked, sizes, seed, opened, on_progress)
 
 
 def search(

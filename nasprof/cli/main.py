@@ -12,6 +12,7 @@ from nasprof.cli import (
     compare,
     demo,
     devices,
+    doctor,
     export,
     history,
     inspect,
@@ -47,6 +48,7 @@ app.command("compare")(compare.command)
 app.command("search")(search.command)
 app.command("report")(report.command)
 app.command("devices")(devices.command)
+app.command("doctor")(doctor.command)
 app.command("history")(history.command)
 app.command("demo")(demo.command)
 app.add_typer(spaces.app, name="spaces")

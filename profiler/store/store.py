@@ -87,6 +87,13 @@ class Store:
         """Close every connection."""
         self.engine.dispose()
 
+    def journal(self) -> str | None:
+        """SQLite's journal mode, `wal` or `delete`; None for a database server."""
+        if self.engine.dialect.name != "sqlite":
+            return None
+        with self._read() as connection:
+            return str(connection.exec_driver_sql("PRAGMA journal_mode").scalar())
+
     def check_writable(self) -> None:
         """Try a write and take it back.
 

@@ -21,7 +21,9 @@ def nasprof(*arguments, cwd=None, **environment):
     )
 
 
-@pytest.mark.parametrize("command", [[], ["bench"], ["search"], ["export"]])
+@pytest.mark.parametrize(
+    "command", [[], ["bench"], ["compare"], ["doctor"], ["search"], ["export"]]
+)
 def test_help_imports_nothing_heavy(command):
     script = (
         "import sys\nfrom nasprof.cli.main import _run\n"
