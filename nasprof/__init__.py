@@ -12,6 +12,7 @@ from nasprof.api import (
     fit_latency,
     inspect,
     load_predictor,
+    propagate,
     report,
     search,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "fit_latency",
     "inspect",
     "load_predictor",
+    "propagate",
     "report",
     "search",
 ]

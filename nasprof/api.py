@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nasprof.predict._metrics import Errors
     from nasprof.predicting.predictor import CostPredictor
     from nasprof.search.loop import SearchResult
+    from nasprof.search.propagating import Propagated
     from nasprof.spaces._show import Shown
     from nasprof.tables._library import TableInfo
     from profiler.bench.devices import Device
@@ -459,6 +460,43 @@ def evaluate_predictor(name: str | Path, *, space: str | None = None) -> Errors 
     from nasprof.predicting.fit import evaluate
 
     return evaluate(load_predictor(name, space=space))
+
+
+def propagate(
+    space: str,
+    networks: Sequence[str],
+    tasks: Mapping[str, Sequence[float]],
+    *,
+    start: str,
+    costs: Sequence[float] | None = None,
+    limit: float | None = None,
+    winner_takes_all: bool = False,
+    steps: int = 70,
+    seed: int = 0,
+) -> Propagated:
+    """Network Coding Propagation: let a network's code follow predictors of its metrics.
+
+    `networks` and `start` are in the space's text form, `tasks` are metrics to raise by name,
+    each with a value for every network; `costs` are kept at or below `limit`.
+    Raises: InputError for bad input, such as fewer than 20 networks.
+    Source: Ding et al., "Learning Versatile Neural Architectures by Propagating Network Codes",
+    ICLR 2022.
+    """
+    from nasprof.search.propagating import propagate_rows
+    from nasprof.spaces._open import open_space
+
+    opened = open_space(space)
+    return propagate_rows(
+        opened,
+        [opened.parse(text) for text in networks],
+        tasks,
+        start=opened.parse(start),
+        costs=costs,
+        limit=limit,
+        winner_takes_all=winner_takes_all,
+        steps=steps,
+        seed=seed,
+    )
 
 
 def report(

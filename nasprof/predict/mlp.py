@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nasprof.predict._alone import alone
 from nasprof.predict._folds import FOLD_INTERVALS, FOLDS, folds, from_folds
 from nasprof.predict._predictor import MIN_ROWS, Array, Constant, Fitted
 
@@ -38,7 +37,7 @@ class Mlp:
         centre, scale = float(y.mean()), float(y.std()) or 1.0
         inputs = torch.tensor(x, dtype=torch.float32)
         targets = torch.tensor((y - centre) / scale, dtype=torch.float32)
-        with _alone(seed):
+        with alone(seed):
             networks = _Networks(FOLDS, [x.shape[1], *[self.width] * self.layers, 1])
             self._train(networks, inputs, targets, fold_of)
 
@@ -92,22 +91,9 @@ class _Networks(nn.Module):
     def scores(self, rows: Array) -> Array:
         """Scores of each network; rows [n, d], result [networks, n]."""
         x = torch.tensor(rows, dtype=torch.float32)
-        with torch.inference_mode(), _alone(0):
+        with torch.inference_mode(), alone(0):
             parts = [self(part.expand(len(self.biases[0]), *part.shape)) for part in x.split(4096)]
         return np.asarray(torch.cat(parts, dim=1).numpy(), dtype=np.float64)
-
-
-@contextmanager
-def _alone(seed: int) -> Iterator[None]:
-    """Seed torch and use one thread, which is faster for networks this small; undo both."""
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
 
 
 PLUGIN = Mlp()

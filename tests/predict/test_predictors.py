@@ -9,10 +9,11 @@ from nasprof.predict.mlp import Mlp
 from profiler.core.plugins import load, names
 
 PREDICTORS = names("nasprof.predict")
+QUICK: dict[str, Predictor] = {"mlp": Mlp(width=64)}
 
 
 def _predictor(name: str) -> Predictor:
-    found: Predictor = Mlp(width=64) if name == "mlp" else load("nasprof.predict", name)
+    found: Predictor = QUICK.get(name) or load("nasprof.predict", name)
     return found
 
 
@@ -110,3 +111,48 @@ def test_log_space_keeps_values_and_bounds_above_zero() -> None:
     found = fit_log(load("nasprof.predict", "gp"), x, np.exp(y), 0).predict(x)
     assert np.all(found.low > 0)
     assert np.median(np.abs(found.mean / np.exp(y) - 1)) < 0.3
+
+
+def test_the_network_of_ncp_is_built_as_published() -> None:
+    """27 numbers, heads of 1, 2 and 2 metrics: weights counted by hand."""
+    from nasprof.predict.ncp import NcpNetwork
+
+    network = NcpNetwork(27, [1, 2, 2])
+    trunk = 2 * 27 + (27 * 256 + 256) + 2 * 256
+    head = (256 * 128 + 128) + 2 * 128
+    assert sum(p.numel() for p in network.parameters()) == trunk + 3 * head + (1 + 2 + 2) * 129
+    dropouts = [part.p for part in network.modules() if type(part).__name__ == "Dropout"]
+    assert dropouts == [0.5, 0.5, 0.5, 0.0]
+
+
+def test_ncp_selects_the_epoch_that_is_best_on_the_held_rows() -> None:
+    from dataclasses import replace
+
+    from nasprof.predict.ncp import Held, Training, train
+
+    x, y = _data(0, 120)
+    new_x, new_y = _data(1, 60)
+    held = Held(new_x, new_y)
+    model = train(x, [y[:, None]], 0, training=Training(epochs=30), held=held)
+    assert model.selected is not None
+    best = replace(model, network=model.selected)
+
+    def error(of: object) -> float:
+        return float(np.abs(of.predict(new_x)[:, 0] - new_y).mean())  # type: ignore[attr-defined]
+
+    assert error(best) <= error(model)
+    same = train(x, [y[:, None]], 0, training=Training(epochs=30))
+    np.testing.assert_array_equal(same.predict(new_x), model.predict(new_x))
+
+
+def test_length_scales_tell_features_that_matter_from_noise() -> None:
+    from nasprof.predict.gp_ard import ArdGaussianProcess
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 6))
+    y = np.sin(2 * x[:, 0]) + 0.05 * rng.normal(size=120)
+    fitted = ArdGaussianProcess().fit(x, y, 0)
+    new = rng.normal(size=(200, 6))
+    assert np.corrcoef(fitted.predict(new).mean, np.sin(2 * new[:, 0]))[0, 1] > 0.97
+    unit = fitted.unit.numpy()  # type: ignore[attr-defined]
+    assert unit[0] > 3 * unit[1:].max()

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from nasprof.predict.ncp import Training
 from nasprof.search.constraints import parse_constraints
+from nasprof.search.following import Following
 from nasprof.search.problem import SearchProblem
+from nasprof.search.propagation import climb, propagate
 from nasprof.search.strategies._strategy import Strategy
 from nasprof.search.strategies.weaknas import WeakNas
 from nasprof.search.trials import Measured, explore
@@ -20,7 +23,12 @@ from profiler.store.records import TrialRecord, TrialState
 _COST = (0.0, 0.05, 0.3, 1.0, 0.4)
 _WORTH = (0.0, 0.06, 0.10, 0.15, 0.02)
 
-QUICK_WEAKNAS = WeakNas(predictor="ridge-pairs")
+# Strategies with networks, made to fit in milliseconds.
+QUICK: dict[str, Strategy] = {
+    "weaknas": WeakNas(predictor="ridge-pairs"),
+    "ncp": Following("ncp", propagate, training=Training(epochs=15)),
+    "ncp-wta": Following("ncp-wta", climb, training=Training(epochs=15)),
+}
 KEY = "latency@formula"
 
 
@@ -79,10 +87,10 @@ def make_problem(strategy: str, limit_ms: float | None = 3.0, **settings: int) -
 
 
 def strategy_of(problem: SearchProblem) -> Strategy:
-    """The problem's strategy; WeakNAS with a predictor that is fitted in milliseconds."""
-    if problem.strategy == "weaknas":
-        return QUICK_WEAKNAS
-    found: Strategy = load("nasprof.search.strategies", problem.strategy)
+    """The problem's strategy; one with networks in its quick form."""
+    found: Strategy = QUICK.get(problem.strategy) or load(
+        "nasprof.search.strategies", problem.strategy
+    )
     return found
 
 

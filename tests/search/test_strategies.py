@@ -55,7 +55,8 @@ def test_seeds_decide_and_nothing_is_tried_twice(strategy: str) -> None:
     assert len(forms) == len(one)
 
 
-@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "random"])
+# A front of two objectives is no race to one end of it: NSGA-II has a test of its own.
+@pytest.mark.parametrize("strategy", [s for s in STRATEGIES if s not in ("random", "nsga2")])
 def test_informed_strategies_beat_random_inside_the_limit(strategy: str) -> None:
     def best(name: str) -> float:
         found = []
