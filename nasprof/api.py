@@ -217,7 +217,6 @@ def bench_all(
     from nasprof import measuring
 
     asked = _targets(targets, threads, precision, on_note)
-    measuring.warn(threads, on_note)
     outcomes: list[Outcome] = []
     with _open(store) as opened:
         opened.check_writable()
@@ -228,6 +227,8 @@ def bench_all(
             for number, model in enumerate(models):
                 on_progress(number, len(models), f"preparing {model}")
                 ready.append(measuring.prepare(model, sizes, seed, opened, on_note))
+            if not outcomes:
+                measuring.warn(threads, on_note)
             outcomes += measuring.measure_models(ready, asked, sizes, plan, opened, on_progress)
     return outcomes
 
@@ -257,7 +258,6 @@ def compare(
     from nasprof import comparing, measuring
 
     asked = _targets(targets, threads, precision, on_note)
-    measuring.warn(threads, on_note)
     sizes = measuring.Sizes(batch, dims or {}, input_shape)
     with _open(store) as opened:
         opened.check_writable()
@@ -265,6 +265,7 @@ def compare(
         for number, model in enumerate(models):
             on_progress(number, len(models), f"preparing {model}")
             ready.append(measuring.prepare(model, sizes, seed, opened, on_note))
+        measuring.warn(threads, on_note)
         looks = 1 if quick else comparing.LOOKS
         race = comparing.Race(tuple(ready), tuple(asked), sizes, seed, same_within, looks)
         return comparing.compare(race, opened, on_progress)
