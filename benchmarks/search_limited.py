@@ -36,7 +36,7 @@ PERCENTILES = (10, 25, 50, 75)
 CARDS = ("1080ti", "2080ti", "titanx", "titanxp")
 MISSED = 10.0
 QUERIES, MEASUREMENTS = 100, 20
-_BLOCK = 10
+_BLOCK = 5
 SKIPPED = ("WeakNAS, MLP 4 x 256",)
 RUNS = Runs(
     RESULTS / "search_limited.runs.csv",
@@ -101,7 +101,7 @@ def _target(name: str, found: dict[str, np.ndarray], measured: tuple[int, ...]) 
 def wanted(
     data: Path, methods: list[str], seeds: int, only: list[str] | None
 ) -> Iterator[tuple[str, int, str, int]]:
-    """The runs to make: ten seeds everywhere, then ten more."""
+    """The runs to make: five seeds everywhere, then five more."""
     chosen = [name for name in targets(data) if not only or name in only]
     for first in range(0, seeds, _BLOCK):
         for target in chosen:
