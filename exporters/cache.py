@@ -67,7 +67,7 @@ def add(folder: Path, key: str | None, staged: Path, facts: dict[str, Any]) -> E
             staged.rename(place)
     except OSError as error:
         raise InputError(f"cannot write in the cache {folder}: {error.strerror}") from error
-    _evict(folder, keep=key)
+    evict(folder, keep=key)
     return Entry(place / MODEL, sha256, facts)
 
 
@@ -80,7 +80,7 @@ def usable(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def _evict(folder: Path, keep: str) -> None:
+def evict(folder: Path, keep: str) -> None:
     """Remove what was not used for longest until the rest fits, and what a kill left behind."""
     # File times are wall-clock labels, so they are compared with the newest of their own kind.
     found, total = [], 0

@@ -7,13 +7,15 @@ Libraries that take long to import are imported inside the functions, so that `i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # Imported before the function of the same name exists: an import of the package later on would
 # replace the function by the module.
 import nasprof.search  # noqa: F401
-from profiler.core.errors import MeasurementError, UnavailableError
+from profiler.core.errors import InputError, MeasurementError, UnavailableError
 
 if TYPE_CHECKING:
     from nasprof.catalogue import Kind, ListedSpace, ShownTable
@@ -203,6 +205,7 @@ def bench_all(
     dims: Mapping[str, int] | None = None,
     input_shape: tuple[int, ...] | None = None,
     quick: bool = False,
+    lock_gpu_clock: int | None = None,
     seed: int = 0,
     store: str | Path | None = None,
     on_progress: Progress = _silent,
@@ -211,14 +214,17 @@ def bench_all(
     """Measure every model on every target at every thread count and batch.
 
     A failed measurement is an outcome of its own; a run that was killed is continued. A target that
-    cannot be used here is told to `on_note` and left out while others can.
+    cannot be used here is told to `on_note` and left out while others can. `lock_gpu_clock` holds
+    the GPU's multiprocessors at so many MHz meanwhile, and frees them whatever happens.
     Raises: InputError for bad input, before anything is measured.
     """
     from nasprof import measuring
+    from profiler.gpu import locked_clocks
 
     asked = _targets(targets, threads, precision, on_note)
     outcomes: list[Outcome] = []
-    with _open(store) as opened:
+    locked = nullcontext() if lock_gpu_clock is None else locked_clocks(lock_gpu_clock)
+    with _open(store) as opened, locked:
         opened.check_writable()
         for batch in batches:
             sizes = measuring.Sizes(batch, dims or {}, input_shape)
@@ -229,7 +235,9 @@ def bench_all(
                 ready.append(measuring.prepare(model, sizes, seed, opened, on_note))
             if not outcomes:
                 measuring.warn(threads, on_note)
-            outcomes += measuring.measure_models(ready, asked, sizes, plan, opened, on_progress)
+            outcomes += measuring.measure_models(
+                ready, asked, sizes, plan, opened, on_progress, lock_gpu_clock
+            )
     return outcomes
 
 
@@ -403,11 +411,10 @@ def fit_predictor(
     from profiler.core.target import Target
 
     looked_up = target is not None and target.startswith(f"{RECORDED}:")
-    if known and target is not None and not looked_up:
-        require(target)
     measured = None if target is None or looked_up else target
+    kind = require(measured).kind if known and measured is not None else "cpu"
     request = fit.FitRequest(
-        target=None if measured is None else Target(measured, precision=precision, threads=threads),
+        target=None if measured is None else Target(measured, kind, precision, threads),
         recorded=target.removeprefix(f"{RECORDED}:") if target is not None and looked_up else None,
         metric=metric,
         space=space,
@@ -596,20 +603,27 @@ def _targets(
 ) -> list[Target]:
     """The targets that can be used here; of the others one line each goes to `on_note`."""
     from profiler.bench.devices import require
-    from profiler.core.target import Target
+    from profiler.core.target_text import parse_target
 
-    usable, missing = [], []
-    for name in dict.fromkeys(names):
+    usable: list[Target] = []
+    missing = []
+    for text in dict.fromkeys(names):
+        parsed = parse_target(text)
+        if parsed.batch is not None:
+            raise InputError(f"target {text!r}: the batch is given by --batch here")
         try:
-            require(name)
-            usable.append(name)
+            kind = require(parsed.runtime).kind
         except UnavailableError as error:
             missing.append(str(error))
-    if not usable or not threads:
+            continue
+        found = replace(parsed, precision=parsed.precision or precision)
+        counts = threads if parsed.threads is None else [parsed.threads]
+        usable += [replace(found.target(count), device=kind) for count in counts]
+    if not usable:
         raise UnavailableError("; ".join(missing) or "no target to measure on; name one with --on")
     for line in missing:
         on_note(line)
-    return [Target(name, precision=precision, threads=t) for name in usable for t in threads]
+    return list(dict.fromkeys(usable))
 
 
 def _plan(quick: bool, seed: int, dims: Mapping[str, int]) -> BenchPlan:

@@ -13,8 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import platformdirs
-
 from exporters import cache, metadata
 from exporters.destination import check_destination, publish, staging
 from exporters.options import (
@@ -36,6 +34,8 @@ from profiler.worker.run import run_model
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from exporters.artifact import Artifact
 
 Reference: TypeAlias = "str | Path | Subject | nn.Module"
 """What `resolve` understands."""
@@ -184,12 +184,42 @@ def export(
     )
 
 
+def program(
+    subject: Subject,
+    model_sha256: str,
+    *,
+    batch: int = 1,
+    seed: int = 0,
+    folder: Path | None = None,
+) -> Artifact:
+    """Write a network as a program of torch.export, kept beside the ONNX file that it belongs to.
+
+    Raises: InputError for a subject that is an ONNX file, or that torch.export cannot take.
+    """
+    from exporters import artifact
+
+    options = ExportOptions(batch=batch, seed=seed, calibrate=not subject.trained)
+
+    def write(path: Path) -> None:
+        from exporters.torch_program import write_program
+
+        write_program(_build(subject, seed), subject.inputs, path, options)
+
+    if subject.path is not None:
+        raise InputError(f"{subject.text} is an ONNX file, and torch runs networks only")
+    key = _key(("program", model_sha256, version("torch")), options)
+    folder = folder or default_cache().with_name("programs")
+    return artifact.keep(folder, key, "program.pt2", write)
+
+
 def _usual_opset(subject: Subject) -> int:
     return DEFAULT_OPSET if subject.path is None else KEEP_OPSET
 
 
 def default_cache() -> Path:
     """The folder that exports are kept in."""
+    import platformdirs
+
     return Path(platformdirs.user_cache_dir("nasprof", appauthor=False)) / "exports"
 
 
@@ -198,16 +228,13 @@ def _network_work(subject: Subject, options: ExportOptions, weights: Path | None
 
     Raises: InputError when it cannot be built, or the options or weights do not fit.
     """
-    from exporters.quiet import quiet
     from exporters.routes import is_large
-    from exporters.seeding import seeded
     from exporters.torch_onnx import check_options, export_module, library_versions
     from exporters.weights import load_weights
     from nasprof.subjects._fingerprint import fingerprint
 
     check_options(options)
-    with quiet(), seeded(options.seed):
-        network = subject.build(options.seed)
+    network = _build(subject, options.seed)
     labels = {metadata.SUBJECT: subject.text}
     if weights is not None:
         load_weights(network, weights)
@@ -229,6 +256,14 @@ def _network_work(subject: Subject, options: ExportOptions, weights: Path | None
         large=is_large(network),
         write=write,
     )
+
+
+def _build(subject: Subject, seed: int) -> nn.Module:
+    from exporters.quiet import quiet
+    from exporters.seeding import seeded
+
+    with quiet(), seeded(seed):
+        return subject.build(seed)
 
 
 def _model_work(subject: Subject, options: ExportOptions, weights: Path | None) -> _Work:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import platformdirs
 
 from exporters.model_file import ModelFile, open_model
 from nasprof import exporting
+from nasprof.subjects._subject import Subject
 from profiler.bench.attempt import Work
+from profiler.bench.devices import format_of
 from profiler.bench.environment import capture
 from profiler.bench.examine import examine
 from profiler.bench.measure import Progress, measure
@@ -18,7 +20,7 @@ from profiler.bench.preflight import load_now, preflight
 from profiler.bench.reference import reference_outputs
 from profiler.bench.shapes import bind_inputs, symbols
 from profiler.core.cost import GraphCost
-from profiler.core.errors import ModelError
+from profiler.core.errors import InputError, ModelError
 from profiler.core.outcome import Outcome
 from profiler.core.target import BenchPlan, Target
 from profiler.store.records import ModelRecord
@@ -38,11 +40,15 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A model that can be measured: opened, and stored with its static cost where it has one."""
+    """A model that can be measured: opened, and stored with its static cost where it has one.
+
+    `subject` is None for a model that was an ONNX file from the start.
+    """
 
     model: ModelFile
     label: str
     cost: GraphCost | None
+    subject: Subject | None = None
 
 
 def reference_folder() -> Path:
@@ -52,16 +58,16 @@ def reference_folder() -> Path:
 
 def open_reference(
     reference: exporting.Reference, sizes: Sizes, seed: int = 0
-) -> tuple[ModelFile, str]:
+) -> tuple[ModelFile, str, Subject | None]:
     """Open an ONNX file as it is, or export any other subject through the cache.
 
     Raises: InputError or ModelError naming what is wrong with the reference.
     """
     if isinstance(reference, str | Path) and str(reference).endswith(".onnx"):
-        return open_model(Path(reference)), Path(reference).name
+        return open_model(Path(reference)), Path(reference).name, None
     subject = exporting.resolve(reference, sizes.input_shape)
     done = exporting.export(subject, None, batch=sizes.batch or 1, seed=seed)
-    return open_model(done.path), subject.text
+    return open_model(done.path), subject.text, subject
 
 
 def count(model: ModelFile, sizes: Sizes) -> GraphCost:
@@ -79,7 +85,7 @@ def prepare(
 
     Raises: as `open_reference`.
     """
-    model, label = open_reference(reference, sizes, seed)
+    model, label, subject = open_reference(reference, sizes, seed)
     plan_dims = tuple(sorted(dims_of(sizes).items()))
     cost = store.cost(model.sha256, plan_dims)
     if cost is None:
@@ -88,7 +94,7 @@ def prepare(
         except ModelError as error:
             on_note(f"static cost of {label} is unknown: {error}")
     store.put_model(_record(model, label), cost, plan_dims)
-    return Ready(model, label, cost)
+    return Ready(model, label, cost, subject)
 
 
 def measure_models(
@@ -98,12 +104,18 @@ def measure_models(
     plan: BenchPlan,
     store: Store,
     on_progress: Progress,
+    locked_mhz: int | None = None,
 ) -> list[Outcome]:
     """Measure every model on every target; each outcome is stored.
+
+    `locked_mhz` is the clock that the caller holds the GPU at: part of the environment.
 
     Raises: InputError for an axis without a size.
     """
     environment = capture()
+    if environment.gpu is not None:
+        gpu = replace(environment.gpu, locked_mhz=locked_mhz)
+        environment = replace(environment, gpu=gpu)
     store.put_environment(environment)
     works = []
     for ready in models:
@@ -111,8 +123,24 @@ def measure_models(
         reference = reference_outputs(
             ready.model, inputs, plan.seed, reference_folder(), plan.deadline_s
         )
-        works += [Work(ready.model, ready.label, target, inputs, reference) for target in targets]
+        for target in targets:
+            work = Work(ready.model, ready.label, target, inputs, reference)
+            works.append(converted(work, ready.subject, sizes, plan.seed))
     return measure(works, plan, store, environment.key, on_progress=on_progress)
+
+
+def converted(work: Work, subject: Subject | None, sizes: Sizes, seed: int) -> Work:
+    """Give the work the file that its runtime loads; where there is none, the reason."""
+    if format_of(work.target.runtime) == "onnx":
+        return work
+    if subject is None:
+        reason = f"{work.label} is an ONNX file, and {work.target.runtime} runs torch networks only"
+        return replace(work, unconvertible=reason)
+    try:
+        made = exporting.program(subject, work.model.sha256, batch=sizes.batch or 1, seed=seed)
+    except InputError as error:
+        return replace(work, unconvertible=str(error))
+    return replace(work, artifact=made.path)
 
 
 def warn(threads: Sequence[int], on_note: Note) -> None:

@@ -67,7 +67,7 @@ def _measurement_cells(row: Row, letters: dict[str, str]) -> tuple[Cell, ...]:
         Cell(
             _MARKS.get(row.verdict, "") + _ms(row.median_ns), True, shown(row.reasons), row.verdict
         ),
-        Cell(f"{_ms(row.low_ns)}–{_ms(row.high_ns)}", number=True),
+        Cell(f"{_ms(row.low_ns)}–{_ms(row.high_ns)}", True, row.on_gpu),
         Cell(_ms(row.p90_ns), number=True),
         Cell(_ms(row.load_ns), number=True),
         Cell(_ms(row.first_run_ns), number=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from string import ascii_uppercase
 
-from profiler.core.environment import Environment
+from profiler.core.environment import Environment, GpuFacts
 from reports.grids import Cell, Grid
 from reports.quantities import UNKNOWN, shown
 
@@ -39,7 +39,6 @@ _FIELDS = {
     "hypervisor": "virtual machine",
     "kernel": "kernel",
     "gpu": "GPU",
-    "gpu_driver": "GPU driver",
     "versions": "versions",
 }
 
@@ -47,7 +46,7 @@ _FIELDS = {
 def _environment_value(environment: Environment, name: str) -> str:
     value = getattr(environment, name)
     if value is None:
-        return "none found" if name in ("gpu", "gpu_driver") else UNKNOWN
+        return "none found" if name == "gpu" else UNKNOWN
     if name == "memory_bytes":
         return f"{value / 2**30:.2f} GiB"
     if name == "versions":
@@ -56,4 +55,15 @@ def _environment_value(environment: Environment, name: str) -> str:
         return f"{len(value)} ({', '.join(map(str, value[:16]))}{', …' if len(value) > 16 else ''})"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return shown(str(value))
+    return _gpu(value) if isinstance(value, GpuFacts) else shown(str(value))
+
+
+def _gpu(gpu: GpuFacts) -> str:
+    """What a person compares: the card, its driver, and what changes its speed."""
+    parts = [f"driver {shown(gpu.driver)}"]
+    parts += [] if gpu.memory_bytes is None else [f"{gpu.memory_bytes / 2**30:.1f} GiB"]
+    parts += [] if gpu.power_limit_w is None else [f"power limit {gpu.power_limit_w:.0f} W"]
+    parts += [] if gpu.max_sm_mhz is None else [f"up to {gpu.max_sm_mhz} MHz"]
+    flags = (("ECC", gpu.ecc), ("MIG", gpu.mig), ("persistence mode", gpu.persistence))
+    parts += [f"{name} {'on' if on else 'off'}" for name, on in flags if on is not None]
+    return f"{shown(gpu.name)}: {', '.join(parts)}"

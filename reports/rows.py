@@ -9,6 +9,10 @@ from profiler.core.cost import GraphCost
 from profiler.core.outcome import Failure, Measurement, Outcome, Placement
 from profiler.core.stopping import why_stopped
 from profiler.core.summary import Latency
+from profiler.core.units import mib, ms
+
+# The enqueue median over which trtexec calls a number host-bound (NVIDIA, sampleReporting.cpp).
+_HOST_BOUND = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,10 @@ class Row:
     first_run_ns: float | None = None
     peak_rss_bytes: int | None = None
     memory_bytes: int | None = None
+    device_ns: float | None = None
+    enqueue_ns: float | None = None
+    transfer_ns: float | None = None
+    gpu_memory_bytes: int | None = None
     error_max_abs: float | None = None
     error_relative: float | None = None
     error_cosine: float | None = None
@@ -81,6 +89,20 @@ class Row:
         if self.trial is None:
             return self.label
         return f"#{self.trial}{' again' if self.again else ''} {self.candidate}"
+
+    @property
+    def on_gpu(self) -> str:
+        """What the GPU and the work for it took, in one line; empty without a GPU."""
+        if self.device_ns is None or self.enqueue_ns is None:
+            return ""
+        parts = [f"GPU {ms(self.device_ns)} ms", f"host's enqueue {ms(self.enqueue_ns)} ms"]
+        if self.transfer_ns is not None:
+            parts.append(f"copies to and from the GPU, not part of it, {ms(self.transfer_ns)} ms")
+        if self.gpu_memory_bytes is not None:
+            parts.append(f"GPU memory {mib(self.gpu_memory_bytes)} MiB")
+        if self.enqueue_ns > _HOST_BOUND * self.device_ns:
+            parts.append("bound by the host, not by the GPU")
+        return ", ".join(parts)
 
     @property
     def target(self) -> str:
@@ -124,6 +146,10 @@ def _measured(found: Measurement) -> Row:
         first_run_ns=found.first_run_ns,
         peak_rss_bytes=found.peak_rss_bytes,
         memory_bytes=found.memory_bytes,
+        device_ns=found.device_ns,
+        enqueue_ns=found.enqueue_ns,
+        transfer_ns=found.transfer_ns,
+        gpu_memory_bytes=found.gpu_memory_bytes,
         error_max_abs=error.max_abs if error else None,
         error_relative=error.relative if error else None,
         error_cosine=error.cosine if error else None,

@@ -146,6 +146,7 @@ def _footnotes(rows: Sequence[Row]) -> list[str]:
         for row in rows
         if row.verdict in _MARKS and row.reasons
     ]
+    lines += [f"{short(row.label, 60)} on {row.target}: {row.on_gpu}" for row in rows if row.on_gpu]
     if any(row.measured and row.p90_ns is None for row in rows):
         lines.append("p90 is '-' below 64 samples")
     return lines

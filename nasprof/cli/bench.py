@@ -17,7 +17,9 @@ def command(
     models: Annotated[list[str], typer.Argument(help="ONNX files, or subjects as for export.")],
     on: Annotated[
         list[str] | None,
-        typer.Option("--on", metavar="RUNTIME", help="Runtime, repeatable; see nasprof devices."),
+        typer.Option(
+            "--on", metavar="RUNTIME[/OPTION=VALUE]", help="Repeatable; see nasprof devices."
+        ),
     ] = None,
     batch: Annotated[str | None, typer.Option(metavar="N,...", help="Batch sizes.")] = None,
     threads: Annotated[str, typer.Option(metavar="N,...", help="Threads of the runtime.")] = "1",
@@ -25,6 +27,9 @@ def command(
     dim: options.Dims = None,
     input_shape: options.InputShape = None,
     quick: Annotated[bool, typer.Option("--quick", help="About a second a model.")] = False,
+    lock_gpu_clock: Annotated[
+        int | None, typer.Option(min=1, metavar="MHZ", help="Hold the GPU's clock meanwhile.")
+    ] = None,
     seed: options.Seed = 0,
     store: options.Store = None,
     json: options.Json = False,
@@ -41,6 +46,7 @@ def command(
             dims=options.dims(dim),
             input_shape=options.shape(input_shape),
             quick=quick,
+            lock_gpu_clock=lock_gpu_clock,
             seed=seed,
             store=store,
             on_progress=bar.step,
@@ -55,5 +61,5 @@ def command(
         print(outcome_table(outcomes))
     if any(not hasattr(outcome, "latency") for outcome in outcomes):
         raise typer.Exit(FAILED)
-    if set(asked) - {outcome.target.runtime for outcome in outcomes}:
+    if {text.partition("/")[0] for text in asked} - {o.target.runtime for o in outcomes}:
         raise typer.Exit(UNAVAILABLE)

@@ -77,7 +77,7 @@ def from_store(
     found = _by_genes(rows, space) if space is not None else _by_operators(store, rows)
     _enough(len(found.values), target, space)
     known = None if chosen is None else store.environment(chosen)
-    machine = None if known is None else known.gpu or known.cpu_model
+    machine = None if known is None else known.gpu.name if known.gpu else known.cpu_model
     return Training(
         found.kind, found.columns, found.widths, found.x, found.values, found.groups, found.labels,
         f"store {store.name}", chosen, machine, out,

@@ -209,8 +209,8 @@ def _targets(constraints: Sequence[Constraint], threads: int) -> dict[str, Targe
             continue
         if constraint.metric not in _MEASURED or constraint.target is None:
             raise InputError(f"{constraint.key} cannot be measured on this machine")
-        require(constraint.target)
-        targets[constraint.target] = Target(constraint.target, threads=threads)
+        kind = require(constraint.target).kind
+        targets[constraint.target] = Target(constraint.target, kind, threads=threads)
     return targets
 
 

@@ -19,7 +19,9 @@ from profiler.worker.launch import Job, Report, launch
 class Work:
     """What is to be measured: a model with sizes for its inputs, on a target.
 
-    `reference` is the file of reference outputs, None when they are unknown.
+    `reference` is the file of reference outputs, None when they are unknown. `artifact` is the
+    model in the runtime's own format, None for a runtime that loads the model itself, and
+    `unconvertible` says why it has none.
     """
 
     model: ModelFile
@@ -27,6 +29,8 @@ class Work:
     target: Target
     inputs: tuple[TensorSpec, ...]
     reference: Path | None
+    artifact: Path | None = None
+    unconvertible: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -48,8 +52,11 @@ def attempt(work: Work, setting: Setting) -> Attempt | Failure:
 
     Raises: KeyboardInterrupt as it comes, after the worker is gone.
     """
+    if work.unconvertible:
+        unsupported = Problem(FailureKind.UNSUPPORTED, work.unconvertible)
+        return failure(work, setting, unsupported, Report())
     arguments = {
-        "model": str(work.model.path.resolve()), "target": to_plain(work.target),
+        "model": str((work.artifact or work.model.path).resolve()), "target": to_plain(work.target),
         "plan": to_plain(setting.plan), "inputs": to_plain(work.inputs),
         "reference": str(work.reference) if work.reference else None,
         "started_ns": time.monotonic_ns(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from profiler.core import plugins
 from profiler.core.errors import InputError, UnavailableError
@@ -22,6 +23,8 @@ class Device:
     device: str | None
     reason: str
     remedy: str
+    format: str = "onnx"
+    kind: str = "cpu"
 
 
 def probe(runtime: str, deadline_s: float = 60.0) -> Device:
@@ -31,6 +34,12 @@ def probe(runtime: str, deadline_s: float = 60.0) -> Device:
         reason = f"{problem.kind}: {problem.message}" if problem else "no answer"
         return Device(runtime, False, None, None, reason, "reinstall the runtime")
     return Device(runtime=runtime, **found)
+
+
+@cache
+def format_of(runtime: str) -> str:
+    """What a runtime loads: `onnx`, or the name of a format that a model is converted to first."""
+    return probe(runtime).format
 
 
 def devices() -> list[Device]:

@@ -7,9 +7,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import pynvml
-
 from profiler.core.environment import Environment
+from profiler.gpu import first
 from profiler.worker.conditions import cpu_quota, governor
 
 _LIBRARIES = ("nasprof", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "openvino", "torch")
@@ -18,7 +17,7 @@ _LIBRARIES = ("nasprof", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "ope
 def capture() -> Environment:
     """Read CPU, memory, kernel, GPU and library versions, without importing any library."""
     cpuinfo = _cpuinfo()
-    gpu, driver = _gpu()
+    gpu = first()
     return Environment(
         cpu_model=cpuinfo.get("model name"),
         cores_online=os.cpu_count() or 1,
@@ -30,8 +29,7 @@ def capture() -> Environment:
         cpu_quota=cpu_quota(),
         hypervisor="hypervisor" in cpuinfo["flags"].split() if "flags" in cpuinfo else None,
         kernel=platform.release(),
-        gpu=gpu,
-        gpu_driver=driver,
+        gpu=gpu.facts() if gpu else None,
         versions=_versions(),
     )
 
@@ -41,17 +39,6 @@ def _cpuinfo() -> dict[str, str]:
     first = (_text("/proc/cpuinfo") or "").split("\n\n", 1)[0]
     pairs = (line.partition(":") for line in first.splitlines())
     return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def _gpu() -> tuple[str | None, str | None]:
-    try:
-        pynvml.nvmlInit()
-        if pynvml.nvmlDeviceGetCount() == 0:
-            return None, None
-        name = pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0))
-        return str(name), str(pynvml.nvmlSystemGetDriverVersion())
-    except pynvml.NVMLError:
-        return None, None
 
 
 def _versions() -> tuple[tuple[str, str], ...]:

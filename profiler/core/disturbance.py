@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from profiler.core.environment import Conditions
 
 if TYPE_CHECKING:
-    from profiler.core.outcome import Attempt
+    from profiler.core.outcome import Attempt, DeviceSamples
 
 # Others on a quarter of a core already share caches and clocks: on two cores one competing loop
 # moved the median of undisturbed samples by a quarter. On large machines it is a share of them.
@@ -20,6 +20,13 @@ _LOAD_SHARE = 0.1
 _STOLEN = 0.02
 _SLOWER_CLOCK = 0.05
 _SUSPENDED_S = 1.0
+_HELD_BACK_SHARE = 0.05
+# NVML's clocks event reasons that slow a busy GPU down (nvml.h, nvmlClocksEventReason*).
+_HELD_BACK = (
+    (0x04, "the power limit"),
+    (0x20 | 0x40, "heat"),
+    (0x08 | 0x80, "the board (hardware slowdown or power brake)"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,7 @@ def disturbances(attempts: Sequence[Attempt]) -> tuple[Disturbance, ...]:
     last, so allowed cores, governor or quota that changed are fatal.
     """
     found = [*_changed(attempts), *_loaded(attempts), *_unsettled(attempts)]
+    found += [*_gpu_shared(attempts), *_gpu_held_back(attempts), *_gpu_clock(attempts)]
     for before, after in ((attempt.before, attempt.after) for attempt in attempts):
         found += [*_taken(before, after), *_slower(before, after), *_suspended(before, after)]
     return tuple(dict.fromkeys(found))
@@ -61,6 +69,42 @@ def _loaded(attempts: Sequence[Attempt]) -> Iterator[Disturbance]:
     cores = max((a.before.cores_online or 0 for a in attempts), default=0)
     if loads and median(loads) > max(_LOAD_CORES, _LOAD_SHARE * cores):
         yield Disturbance(f"others used {median(loads):.1f} cores meanwhile")
+
+
+def _gpu_shared(attempts: Sequence[Attempt]) -> Iterator[Disturbance]:
+    """Processes that computed on the GPU before ours did, or beside it at the end."""
+    counts = [
+        max((before.gpu.processes or 0) if before.gpu else 0, (after.gpu.processes or 0) - 1)
+        for before, after in ((attempt.before, attempt.after) for attempt in attempts)
+        if after.gpu is not None
+    ]
+    if counts and max(counts) > 0:
+        others = f"{max(counts)} other process{'' if max(counts) == 1 else 'es'}"
+        yield Disturbance(f"{others} computed on the GPU")
+
+
+def _gpu_held_back(attempts: Sequence[Attempt]) -> Iterator[Disturbance]:
+    masks = [mask for samples in _device_samples(attempts) for mask in samples.held_back]
+    for bits, name in _HELD_BACK:
+        share = sum(bool(mask & bits) for mask in masks) / max(len(masks), 1)
+        if share > _HELD_BACK_SHARE:
+            yield Disturbance(f"{name} held the GPU's clock back in {share:.0%} of the samples")
+
+
+def _gpu_clock(attempts: Sequence[Attempt]) -> Iterator[Disturbance]:
+    clocks = sorted(mhz for samples in _device_samples(attempts) for mhz in samples.sm_mhz if mhz)
+    if not clocks:
+        return
+    low, high = (clocks[int(share * (len(clocks) - 1))] for share in (0.05, 0.95))
+    if low < (1 - _SLOWER_CLOCK) * high:
+        yield Disturbance(
+            f"the GPU's clock moved between {low} and {high} MHz; hold it with --lock-gpu-clock"
+        )
+
+
+def _device_samples(attempts: Sequence[Attempt]) -> Iterator[DeviceSamples]:
+    for attempt in attempts:
+        yield from (block.device for block in attempt.rounds if block.device is not None)
 
 
 def _unsettled(attempts: Sequence[Attempt]) -> Iterator[Disturbance]:

@@ -8,6 +8,43 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class GpuFacts:
+    """What stays the same of a GPU between two comparable measurements; None means unknown.
+
+    Unit: bytes, W and MHz as named. `cuda_driver` is the newest CUDA that the driver supports,
+    `locked_mhz` the clock that nasprof held the multiprocessors at.
+    """
+
+    name: str
+    driver: str
+    cuda_driver: str | None
+    memory_bytes: int | None
+    power_limit_w: float | None
+    max_sm_mhz: int | None
+    ecc: bool | None
+    mig: bool | None
+    persistence: bool | None
+    locked_mhz: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuState:
+    """What changes of a GPU from minute to minute; None means unknown.
+
+    Unit: MHz, degrees Celsius, W and bytes as named. `held_back` is NVML's bit mask of clocks event
+    reasons, `processes` counts processes that compute on the GPU.
+    """
+
+    sm_mhz: int | None
+    memory_mhz: int | None
+    temperature_c: float | None
+    power_w: float | None
+    held_back: int | None
+    processes: int | None
+    used_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """What stays the same between two comparable measurements; None means unknown, never "fine".
 
@@ -24,8 +61,7 @@ class Environment:
     cpu_quota: float | None
     hypervisor: bool | None
     kernel: str
-    gpu: str | None
-    gpu_driver: str | None
+    gpu: GpuFacts | None
     versions: tuple[tuple[str, str], ...]
 
     @property
@@ -60,3 +96,4 @@ class Conditions:
     throttled_s: float | None = None
     monotonic_s: float | None = None
     boot_s: float | None = None
+    gpu: GpuState | None = None

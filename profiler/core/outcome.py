@@ -45,6 +45,21 @@ class FailureKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceSamples:
+    """What a GPU and the host's work for it took; all tuples have one entry a sample.
+
+    Unit: `device_ns` on the GPU's own clock and `enqueue_ns` on the host's, both a sample; `sm_mhz`
+    is the clock just after it and `held_back` NVML's bit mask of clocks event reasons, both empty
+    where NVML does not tell.
+    """
+
+    device_ns: tuple[int, ...]
+    enqueue_ns: tuple[int, ...]
+    sm_mhz: tuple[int, ...] = ()
+    held_back: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """A block of samples taken back to back; all tuples have one entry a sample.
 
@@ -58,6 +73,7 @@ class Round:
     faults: tuple[int, ...]
     runs_per_sample: int = 1
     external_load: float | None = None
+    device: DeviceSamples | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +104,8 @@ class Attempt:
     """What one worker process measured.
 
     Unit: ns and bytes as named. `peak_rss_bytes` is the process's peak, `base_rss_bytes` its size
-    before the model was loaded.
+    before the model was loaded. `transfer_ns` is for copying inputs to a GPU and outputs back, and
+    no part of the samples; `gpu_memory_bytes` is what the process holds on it after the last round.
     """
 
     started_ns: int
@@ -104,6 +121,8 @@ class Attempt:
     output_error: OutputError | None
     before: Conditions
     after: Conditions
+    transfer_ns: int | None = None
+    gpu_memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +174,28 @@ class Measurement:
         return _median([attempt.first_run_ns for attempt in self.attempts])
 
     @property
+    def device_ns(self) -> float | None:
+        """Median time of one inference on the GPU's own clock."""
+        return self._per_run("device_ns")
+
+    @property
+    def enqueue_ns(self) -> float | None:
+        """Median time that the host works for one inference before it waits for the GPU."""
+        return self._per_run("enqueue_ns")
+
+    @property
+    def transfer_ns(self) -> float | None:
+        """Median time to copy inputs to the GPU and outputs back, over processes."""
+        known = [a.transfer_ns for a in self.attempts if a.transfer_ns is not None]
+        return _median(known) if known else None
+
+    @property
+    def gpu_memory_bytes(self) -> int | None:
+        """Most that a process held on the GPU."""
+        known = [a.gpu_memory_bytes for a in self.attempts if a.gpu_memory_bytes is not None]
+        return max(known, default=None)
+
+    @property
     def peak_rss_bytes(self) -> int:
         """Largest peak resident size of a worker."""
         return max(attempt.peak_rss_bytes for attempt in self.attempts)
@@ -163,6 +204,16 @@ class Measurement:
     def memory_bytes(self) -> int:
         """Largest growth of a worker's resident size since before the model was loaded."""
         return max(a.peak_rss_bytes - a.base_rss_bytes for a in self.attempts)
+
+    def _per_run(self, name: str) -> float | None:
+        blocks = [block for attempt in self.attempts for block in attempt.rounds]
+        values = [
+            value / block.runs_per_sample
+            for block in blocks
+            if block.device is not None
+            for value in getattr(block.device, name)
+        ]
+        return _median(values) if values else None
 
     @property
     def output_error(self) -> OutputError | None:
@@ -193,7 +244,7 @@ class Failure:
 Outcome = Measurement | Failure
 
 
-def _median(values: Sequence[int]) -> float:
+def _median(values: Sequence[float]) -> float:
     ordered = sorted(values)
     middle = len(ordered) // 2
     return float(ordered[middle]) if len(ordered) % 2 else sum(ordered[middle - 1 : middle + 1]) / 2

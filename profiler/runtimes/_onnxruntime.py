@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
-from profiler.core.errors import ModelError, UnavailableError
+from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind, Placement
 from profiler.core.target import Target
 from profiler.core.tensor import TensorSpec
-from profiler.runtimes._runtime import Array
+from profiler.runtimes._cuda import Stream
+from profiler.runtimes._runtime import Array, Call, DeviceCall
 
 _DTYPES = {
     "float": "float32", "double": "float64", "float16": "float16", "bfloat16": "bfloat16",
@@ -33,14 +35,13 @@ class OrtSession:
     """An ONNX Runtime session with its inputs bound on the device."""
 
     def __init__(
-        self, session: ort.InferenceSession, provider: str, device: str, threads: int
+        self, session: ort.InferenceSession, device: str, stream: Stream | None = None
     ) -> None:
         self._session = session
         self._binding = session.io_binding()
         self._device = device
         self._feeds: dict[str, Any] = {}
-        self._threads = threads
-        self._provider = provider
+        self._stream = stream
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -65,7 +66,7 @@ class OrtSession:
             ("inter_op_num_threads", str(options.inter_op_num_threads)),
         )
 
-    def bind(self, feeds: Mapping[str, Array]) -> Callable[[], object]:
+    def bind(self, feeds: Mapping[str, Array]) -> Call:
         """Bind inputs and outputs on the device."""
         self._feeds = {
             name: ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value), self._device)
@@ -75,16 +76,25 @@ class OrtSession:
             self._binding.bind_ortvalue_input(name, value)
         for output in self._session.get_outputs():
             self._binding.bind_output(output.name, self._device)
-        session, binding = self._session, self._binding
-        run = session.run_with_iobinding
-        if self._device == "cpu":
+        binding, run = self._binding, self._session.run_with_iobinding
+        if self._stream is None:
             return lambda: run(binding)
+        options = ort.RunOptions()
+        # Without it a run waits for the GPU, and the enqueue could not be told from the work.
+        options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+        return DeviceCall(
+            begin=self._stream.begin,
+            run=lambda: run(binding, options),
+            end=self._stream.end,
+            wait=self._stream.wait,
+            device_ns=self._stream.device_ns,
+            transfer=partial(self._transfer, feeds),
+        )
 
-        def run_and_wait() -> None:
-            run(binding)
-            binding.synchronize_outputs()
-
-        return run_and_wait
+    def _transfer(self, feeds: Mapping[str, Array]) -> None:
+        for name, value in self._feeds.items():
+            value.update_inplace(feeds[name])
+        self._binding.copy_outputs_to_cpu()
 
     def outputs(self) -> dict[str, Array]:
         """Copies of the outputs of the last inference."""
@@ -118,28 +128,15 @@ def load(model: Path, target: Target, provider: str, device: str) -> OrtSession:
     options.graph_optimization_level = _LEVELS[level]
     if device != "cpu":
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    session = ort.InferenceSession(str(model), options, providers=[provider])
+    # On a stream of our own the GPU's time can be told from the host's.
+    stream = Stream() if device == "cuda" else None
+    wanted_provider = (
+        provider if stream is None else (provider, {"user_compute_stream": str(stream.address)})
+    )
+    session = ort.InferenceSession(str(model), options, providers=[wanted_provider])
     if session.get_providers()[0] != provider:
         raise ModelError(
             FailureKind.WRONG_DEVICE,
             f"asked for {provider}, got {', '.join(session.get_providers())}",
         )
-    return OrtSession(session, provider, device, target.threads)
-
-
-def require_gpu() -> str:
-    """Name of the first NVIDIA GPU.
-
-    Raises: UnavailableError that says plainly that there is none, from NVML and not from the list
-    of compiled-in providers, which names CUDA on machines without it.
-    """
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        if pynvml.nvmlDeviceGetCount() == 0:
-            raise UnavailableError("no NVIDIA GPU on this machine")
-        name = pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0))
-    except pynvml.NVMLError as error:
-        raise UnavailableError(f"no NVIDIA GPU on this machine (NVML: {error})") from error
-    return str(name)
+    return OrtSession(session, device, stream)

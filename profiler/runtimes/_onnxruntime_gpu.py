@@ -9,7 +9,8 @@ import onnxruntime as ort
 
 from profiler.core.errors import UnavailableError
 from profiler.core.target import Target
-from profiler.runtimes._onnxruntime import OrtSession, load, require_gpu
+from profiler.gpu import find
+from profiler.runtimes._onnxruntime import OrtSession, load
 from profiler.runtimes._runtime import RuntimeInfo
 
 _GPU_REMEDY = (
@@ -28,14 +29,16 @@ class OnnxRuntimeGpu:
         """Available only with the provider compiled in and a GPU that NVML can see."""
         if self.provider not in ort.get_available_providers():
             reason = f"this onnxruntime has no {self.provider}"
-            return RuntimeInfo(False, ort.__version__, None, reason, "pip install onnxruntime-gpu")
+            return RuntimeInfo(
+                False, ort.__version__, None, reason, "pip install onnxruntime-gpu", kind="cuda"
+            )
         try:
-            device = require_gpu()
+            device = find().name
         except UnavailableError as error:
-            return RuntimeInfo(False, ort.__version__, None, str(error), _GPU_REMEDY)
-        return RuntimeInfo(True, ort.__version__, device)
+            return RuntimeInfo(False, ort.__version__, None, str(error), _GPU_REMEDY, kind="cuda")
+        return RuntimeInfo(True, ort.__version__, device, kind="cuda")
 
     def load(self, model: Path, target: Target) -> OrtSession:
         """Load a model; raises UnavailableError where there is no GPU."""
-        require_gpu()
+        find()
         return load(model, target, self.provider, "cuda")

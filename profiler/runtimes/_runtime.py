@@ -14,18 +14,53 @@ from profiler.core.outcome import Placement
 from profiler.core.target import Target
 from profiler.core.tensor import TensorSpec
 
+ONNX = "onnx"
+TORCH_PROGRAM = "torch-program"
 Array = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeInfo:
-    """What a probe found; `reason` says why it can't be used here, `remedy` what to do about it."""
+    """What a probe found; `reason` says why it can't be used here, `remedy` what to do about it.
+
+    `format` names what the runtime loads: `onnx`, or a format that a model is converted to first.
+    `kind` is `cpu` or `cuda`.
+    """
 
     available: bool
     version: str | None
     device: str | None
     reason: str = ""
     remedy: str = ""
+    format: str = ONNX
+    kind: str = "cpu"
+
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCall:
+    """An inference on a device that works while the host goes on.
+
+    `begin` and `end` mark the device's own timeline, `run` hands it one inference, `wait` returns
+    when the mark of `end` was passed; `device_ns` is then the time between the marks. `transfer`
+    copies the inputs to the device and the outputs back, which the inference itself does not.
+    """
+
+    begin: Call
+    run: Call
+    end: Call
+    wait: Call
+    device_ns: Callable[[], int]
+    transfer: Call
+
+    def __call__(self) -> None:
+        """Run one inference and wait for it."""
+        self.begin()
+        self.run()
+        self.end()
+        self.wait()
 
 
 class Session(Protocol):
@@ -46,8 +81,11 @@ class Session(Protocol):
         """Settings read back from the runtime: threads, providers, options."""
         ...
 
-    def bind(self, feeds: Mapping[str, Array]) -> Callable[[], object]:
-        """Bind the inputs once, outside the timed region; the result runs one inference."""
+    def bind(self, feeds: Mapping[str, Array]) -> Call:
+        """Bind the inputs once, outside the timed region; the result runs one inference.
+
+        For a device that works on its own it is a `DeviceCall`.
+        """
         ...
 
     def outputs(self) -> dict[str, Array]:

@@ -84,6 +84,8 @@ class _AttemptRecord:
     output_error: OutputError | None
     before: Conditions
     after: Conditions
+    transfer_ns: int | None = None
+    gpu_memory_bytes: int | None = None
 
 
 def attempt_row(

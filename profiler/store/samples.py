@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from profiler.core.outcome import Round
+from profiler.core.outcome import DeviceSamples, Round
 
 # The first byte names the encoding, so that a later one can be added beside it.
 _INT64_ZLIB = 1
@@ -21,23 +21,28 @@ class RoundHead:
     samples: int
     runs_per_sample: int
     external_load: float | None = None
+    device_columns: tuple[str, ...] = ()
 
 
 def heads(rounds: Sequence[Round]) -> tuple[RoundHead, ...]:
     """Describe the rounds that `pack` writes."""
-    return tuple(RoundHead(len(r.wall_ns), r.runs_per_sample, r.external_load) for r in rounds)
+    return tuple(
+        RoundHead(len(r.wall_ns), r.runs_per_sample, r.external_load, _device_columns(r))
+        for r in rounds
+    )
 
 
 def pack(rounds: Sequence[Round]) -> bytes:
     """Compress all samples of all rounds.
 
     Format: one byte 1, then zlib of little-endian int64: for each round all wall_ns, all cpu_ns,
-    all switches, all faults.
+    all switches, all faults, then the columns of the device that its head names.
     Raises: ValueError when the tuples of a round differ in length or a number exceeds 64 bit.
     """
     numbers: list[int] = []
     for block in rounds:
-        columns = (block.wall_ns, block.cpu_ns, block.switches, block.faults)
+        columns = [block.wall_ns, block.cpu_ns, block.switches, block.faults]
+        columns += [getattr(block.device, name) for name in _device_columns(block)]
         if len({len(column) for column in columns}) != 1:
             raise ValueError("the columns of a round differ in length")
         for column in columns:
@@ -56,17 +61,31 @@ def unpack(data: bytes, described: Sequence[RoundHead]) -> tuple[Round, ...]:
     """
     if not data or data[0] != _INT64_ZLIB:
         raise ValueError("the samples have an unknown encoding")
-    size = 8 * _COLUMNS * sum(head.samples for head in described)
+    size = 8 * sum(head.samples * (_COLUMNS + len(head.device_columns)) for head in described)
     plain = _inflate(data[1:], size)
     numbers = struct.unpack(f"<{size // 8}q", plain)
     rounds, start = [], 0
     for head in described:
         n = head.samples
-        columns = [numbers[start + n * i : start + n * (i + 1)] for i in range(_COLUMNS)]
-        wall, cpu, switches, faults = columns
-        rounds.append(Round(wall, cpu, switches, faults, head.runs_per_sample, head.external_load))
-        start += n * _COLUMNS
+        count = _COLUMNS + len(head.device_columns)
+        columns = [numbers[start + n * i : start + n * (i + 1)] for i in range(count)]
+        wall, cpu, switches, faults, *rest = columns
+        device = dict(zip(head.device_columns, rest, strict=True))
+        rounds.append(
+            Round(
+                wall, cpu, switches, faults, head.runs_per_sample, head.external_load,
+                DeviceSamples(**device) if device else None,
+            )
+        )  # fmt: skip
+        start += n * count
     return tuple(rounds)
+
+
+def _device_columns(block: Round) -> tuple[str, ...]:
+    """The columns of the device that are there."""
+    if block.device is None:
+        return ()
+    return tuple(f.name for f in fields(DeviceSamples) if getattr(block.device, f.name))
 
 
 def _inflate(data: bytes, size: int) -> bytes:

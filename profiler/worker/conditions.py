@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 
 from profiler.core.environment import Conditions
+from profiler.gpu import Gpu
 
 _CPU0 = "/sys/devices/system/cpu/cpu0/cpufreq"
 
 
-def read_conditions() -> Conditions:
+def read_conditions(gpu: Gpu | None = None) -> Conditions:
     """Read load, pressure, clocks, temperature, and what may be used and was taken, as of now."""
     return Conditions(
         load=os.getloadavg()[0],
@@ -28,6 +29,7 @@ def read_conditions() -> Conditions:
         throttled_s=_throttled_s(),
         monotonic_s=time.clock_gettime(time.CLOCK_MONOTONIC),
         boot_s=time.clock_gettime(time.CLOCK_BOOTTIME),
+        gpu=gpu.state() if gpu else None,
     )
 
 

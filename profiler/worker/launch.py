@@ -107,7 +107,9 @@ def _command(job: Job, job_file: Path, results_end: int) -> list[str]:
 
 def _environment(threads: int, folder: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return kept | dict.fromkeys(_THREAD_VARIABLES, str(threads)) | {"TMPDIR": str(folder)}
+    # NVML counts GPUs in the order of the bus, CUDA by default not: both must mean the same one.
+    own = {"TMPDIR": str(folder), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    return kept | dict.fromkeys(_THREAD_VARIABLES, str(threads)) | own
 
 
 def _watch(

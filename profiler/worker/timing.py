@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, repeat
 
-from profiler.core.outcome import Round
+from profiler.core.outcome import DeviceSamples, Round
 from profiler.core.summary import median
 from profiler.core.target import BenchPlan
+from profiler.runtimes._runtime import Call
 from profiler.worker.conditions import busy_ticks
-
-Call = Callable[[], object]
 
 # A run shorter than this is timed in blocks of about ten times this length, so that reading the
 # clock (60 ns) costs at most 1e-4 of a sample.
@@ -87,13 +86,18 @@ def take_round(call: Call, plan: BenchPlan, block: int, deadline_ns: int) -> Rou
         if ended >= deadline_ns and len(wall) >= 3:
             break
     elapsed_s = (clock() - start) / 1e9
-    return _round(wall, marks, block, _external_load(busy_before, marks, elapsed_s))
+    external = external_load(busy_before, marks, elapsed_s)
+    return host_round(wall, list(pairwise(marks)), block, external)
 
 
-def _round(
-    wall: list[int], marks: list[resource.struct_rusage], block: int, external: float | None
+def host_round(
+    wall: list[int],
+    pairs: Sequence[tuple[resource.struct_rusage, resource.struct_rusage]],
+    block: int,
+    external: float | None,
+    device: DeviceSamples | None = None,
 ) -> Round:
-    pairs = list(pairwise(marks))
+    """Samples with what the process used from before to after each."""
     return Round(
         wall_ns=tuple(wall),
         cpu_ns=tuple(round((_cpu_s(b) - _cpu_s(a)) * 1e9) for a, b in pairs),
@@ -101,6 +105,7 @@ def _round(
         faults=tuple(b.ru_majflt - a.ru_majflt for a, b in pairs),
         runs_per_sample=block,
         external_load=external,
+        device=device,
     )
 
 
@@ -108,8 +113,8 @@ def _cpu_s(usage: resource.struct_rusage) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _external_load(
-    before: int | None, marks: list[resource.struct_rusage], elapsed_s: float
+def external_load(
+    before: int | None, marks: Sequence[resource.struct_rusage], elapsed_s: float
 ) -> float | None:
     """Cores that others used while a round ran, to the 10 ms of the kernel's ticks."""
     after = busy_ticks()

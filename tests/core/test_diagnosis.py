@@ -19,7 +19,6 @@ QUIET = Environment(
     hypervisor=False,
     kernel="6.0",
     gpu=None,
-    gpu_driver=None,
     versions=(),
 )
 STEADY = Conditions(load=0.1, cpu_pressure=0.0, frequency_mhz=3000.0, temperature_c=50.0)

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from profiler.core.disturbance import disturbances
-from profiler.core.environment import Conditions
-from profiler.core.outcome import Attempt, Round
+from profiler.core.environment import Conditions, GpuState
+from profiler.core.outcome import Attempt, DeviceSamples, Round
 from profiler.core.summary import Verdict, summarise
 
 QUIET = Conditions(
@@ -99,3 +99,40 @@ def test_samples_with_a_major_page_fault_are_not_clean():
     found = summarise([[slow] * 6])
     assert found.median_ns == 1_000
     assert found.clean_share == pytest.approx(2 / 3)
+
+
+def on_gpu(sm_mhz, held_back=(), before=0, after=1):
+    device = DeviceSamples((1,) * len(sm_mhz), (1,) * len(sm_mhz), sm_mhz, held_back)
+    taken = replace(block(), device=device)
+    states = [GpuState(345, 2619, 40.0, 90.0, 1, count, 0) for count in (before, after)]
+    first, last = (replace(c, gpu=g) for c, g in zip((QUIET, LATER), states, strict=True))
+    return replace(attempt(first, last), rounds=(taken,) * 5)
+
+
+def test_nothing_is_said_of_a_gpu_at_a_steady_clock():
+    assert texts(on_gpu((1980,) * 20, (0,) * 20)) == []
+
+
+def test_what_held_a_gpu_back_is_named_with_its_share():
+    # NVML's reasons: 0x40 is thermal slowdown by the hardware, 0x04 the software power cap.
+    found = texts(on_gpu((1980,) * 20, (0x40,) * 5 + (0x04,) * 2 + (0,) * 13))
+    assert found == [
+        "the power limit held the GPU's clock back in 10% of the samples",
+        "heat held the GPU's clock back in 25% of the samples",
+    ]
+
+
+def test_an_idle_gpu_or_clocks_set_by_a_person_are_no_disturbance():
+    assert texts(on_gpu((1980,) * 20, (0x01 | 0x02,) * 20)) == []
+
+
+def test_a_gpu_clock_that_moved_names_the_remedy():
+    (found,) = texts(on_gpu((1980,) * 10 + (1500,) * 10))
+    assert found == "the GPU's clock moved between 1500 and 1980 MHz; hold it with --lock-gpu-clock"
+
+
+@pytest.mark.parametrize(("before", "after", "others"), [(1, 1, 1), (0, 3, 2), (None, None, 0)])
+def test_other_processes_on_the_gpu_are_counted(before, after, others):
+    found = texts(on_gpu((1980,) * 20, before=before, after=after))
+    plural = "" if others == 1 else "es"
+    assert found == ([f"{others} other process{plural} computed on the GPU"] if others else [])

@@ -6,7 +6,7 @@ import nasprof
 from profiler.bench.devices import devices, probe
 from profiler.core.errors import UnavailableError
 
-GPU_TARGETS = ("onnxruntime-cuda", "onnxruntime-tensorrt")
+GPU_TARGETS = ("onnxruntime-cuda", "onnxruntime-tensorrt", "torch-cuda")
 
 
 def require(target):

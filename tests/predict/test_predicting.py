@@ -29,7 +29,7 @@ NS_A_MAC, NS_A_BYTE, NS_A_NODE = 0.02, 0.1, 3000.0
 ENVIRONMENT = Environment(
     cpu_model="Made-up CPU", cores_online=2, cores_allowed=(0,), memory_bytes=1 << 30,
     governor=None, boost=None, smt=None, cpu_quota=None, hypervisor=None, kernel="6",
-    gpu=None, gpu_driver=None, versions=(),
+    gpu=None, versions=(),
 )  # fmt: skip
 
 

@@ -56,7 +56,6 @@ ENVIRONMENT = Environment(
     hypervisor=True,
     kernel="6.1.0",
     gpu=None,
-    gpu_driver=None,
     versions=(("nasprof", "0.1.0"), ("onnxruntime", "1.31.1"), ("openvino", "2026.4.1")),
 )
 NAMED = (

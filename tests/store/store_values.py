@@ -35,7 +35,6 @@ ENVIRONMENT = Environment(
     hypervisor=True,
     kernel="6.1",
     gpu=None,
-    gpu_driver=None,
     versions=(("onnx", "1.23.2"),),
 )
 COST = GraphCost(

@@ -14,7 +14,7 @@ from store_values import ENVIRONMENT, attempt
 
 from profiler.core.cost import GraphCost
 from profiler.core.environment import Environment
-from profiler.core.outcome import Attempt, Failure, Round
+from profiler.core.outcome import Attempt, DeviceSamples, Failure, Round
 from profiler.core.plain import dump
 from profiler.core.target import BenchPlan, Target
 from profiler.core.tensor import TensorSpec
@@ -154,3 +154,12 @@ def test_nan_is_kept_as_nan(memory: Store) -> None:
     error = found.attempts[0].output_error
     assert error is not None
     assert math.isnan(error.max_abs)
+
+
+def test_columns_of_a_device_come_back_and_only_those_that_are_there() -> None:
+    device = DeviceSamples(device_ns=(7, 8), enqueue_ns=(1, 2), sm_mhz=(1980, 1200))
+    rounds = (
+        Round((10, 11), (1, 1), (0, 0), (0, 0), 3, 0.5, device),
+        Round((12,), (1,), (0,), (0,)),
+    )
+    assert unpack(pack(rounds), heads(rounds)) == rounds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,18 @@ from typing import Any
 import numpy as np
 
 from profiler import parity
+from profiler.core.environment import Conditions
 from profiler.core.errors import ModelError
 from profiler.core.outcome import Attempt, FailureKind, OutputError, Round
 from profiler.core.plain import from_plain, to_plain
 from profiler.core.plugins import load
 from profiler.core.target import BenchPlan, Target
 from profiler.core.tensor import TensorSpec
-from profiler.runtimes._runtime import Array, Runtime, Session
+from profiler.gpu import Gpu, first
+from profiler.runtimes._runtime import Array, Call, DeviceCall, Runtime, Session
 from profiler.worker import timing
 from profiler.worker.conditions import read_conditions
+from profiler.worker.device_timing import take_device_round, transfer_ns
 from profiler.worker.feeds import make_feeds
 
 
@@ -30,7 +34,8 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
     target: Target = from_plain(Target, arguments["target"])
     plan: BenchPlan = from_plain(BenchPlan, arguments["plan"])
     feeds = make_feeds(from_plain(tuple[TensorSpec, ...], arguments["inputs"]), plan.seed)
-    before = read_conditions()
+    gpu = first() if target.device == "cuda" else None
+    before = read_conditions(gpu)
     runtime: Runtime = load("profiler.runtimes", target.runtime)
     send({"stage": "imported"})
     started_ns = time.monotonic_ns() - arguments["started_ns"]
@@ -43,8 +48,8 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
     send({"stage": "first_run"})
     warm = timing.warm_up(call, plan)
     send({"stage": "warm"})
-    rounds = _rounds(call, plan, warm.run_ns, send)
-    after = read_conditions()
+    rounds = _rounds(call, plan, warm.run_ns, gpu, send)
+    after = read_conditions(gpu)
     peak_rss = _peak_rss_bytes()
     attempt = Attempt(
         started_ns=started_ns,
@@ -60,19 +65,31 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
         output_error=_compare(session.outputs(), arguments["reference"], target),
         before=before,
         after=after,
+        transfer_ns=transfer_ns(call.transfer) if isinstance(call, DeviceCall) else None,
+        gpu_memory_bytes=_gpu_memory(gpu, before, after) if gpu else None,
     )
     found: dict[str, Any] = to_plain(attempt)
     return found
 
 
-def _rounds(call: timing.Call, plan: BenchPlan, run_ns: float, send: Any) -> list[Round]:
+def _rounds(call: Call, plan: BenchPlan, run_ns: float, gpu: Gpu | None, send: Any) -> list[Round]:
     block = timing.runs_per_sample(run_ns)
     deadline_ns = time.perf_counter_ns() + int(plan.max_s / plan.processes * 1e9)
     rounds: list[Round] = []
     for _ in range(plan.rounds):
-        rounds.append(timing.take_round(call, plan, block, deadline_ns))
+        if isinstance(call, DeviceCall):
+            rounds.append(take_device_round(call, plan, block, deadline_ns, gpu))
+        else:
+            rounds.append(timing.take_round(call, plan, block, deadline_ns))
         send({"stage": "timing"})
     return rounds
+
+
+def _gpu_memory(gpu: Gpu, before: Conditions, after: Conditions) -> int | None:
+    """What this process holds; where processes are hidden, what the GPU's memory grew by."""
+    own = gpu.memory_of(os.getpid())
+    was, now = (c.gpu.used_bytes if c.gpu else None for c in (before, after))
+    return own if own is not None or was is None or now is None else max(now - was, 0)
 
 
 def _timed(call: Any) -> tuple[int, Any]:
