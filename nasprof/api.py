@@ -241,6 +241,42 @@ def bench_all(
     return outcomes
 
 
+def bench_suite(
+    suite: str | Path,
+    *,
+    retry_failed: bool = False,
+    store: str | Path | None = None,
+    on_progress: Progress = _silent,
+    on_note: Note = _quiet,
+) -> list[Outcome]:
+    """Measure what a suite file asks for and the store does not hold yet; return all its outcomes.
+
+    Order: batch by batch, in it model by model, in it target by target.
+    Raises: InputError for bad input, before anything is measured.
+    """
+    from nasprof import measuring, suite_running
+    from nasprof.suites import read_suite
+
+    asked = read_suite(Path(suite))
+    texts = suite_running.crossed(asked.targets, asked.precisions)
+    targets = _targets(texts, asked.threads, "fp32", on_note)
+    plans = {
+        batch: _plan(asked.quick, asked.seed, measuring.dims_of(measuring.Sizes(batch, asked.dims)))
+        for batch in asked.batches
+    }
+    with _open(store) as opened:
+        opened.check_writable()
+        return suite_running.run_suite(
+            asked,
+            targets,
+            plans,
+            opened,
+            retry_failed=retry_failed,
+            on_progress=on_progress,
+            on_note=on_note,
+        )
+
+
 def compare(
     models: Sequence[Reference],
     targets: Sequence[str] = ("onnxruntime-cpu",),
@@ -612,13 +648,18 @@ def _targets(
         if parsed.batch is not None:
             raise InputError(f"target {text!r}: the batch is given by --batch here")
         try:
-            kind = require(parsed.runtime).kind
+            device = require(parsed.runtime)
         except UnavailableError as error:
             missing.append(str(error))
             continue
         found = replace(parsed, precision=parsed.precision or precision)
+        if found.precision not in device.precisions:
+            raise InputError(
+                f"{parsed.runtime} has no precision {found.precision!r}; it has: "
+                f"{', '.join(device.precisions)}"
+            )
         counts = threads if parsed.threads is None else [parsed.threads]
-        usable += [replace(found.target(count), device=kind) for count in counts]
+        usable += [replace(found.target(count), device=device.kind) for count in counts]
     if not usable:
         raise UnavailableError("; ".join(missing) or "no target to measure on; name one with --on")
     for line in missing:

@@ -25,6 +25,7 @@ from profiler.core.outcome import Outcome
 from profiler.core.target import BenchPlan, Target
 from profiler.store.records import ModelRecord
 from profiler.store.store import Store
+from profiler.worker.launch import Launch, launch
 
 Note = Callable[[str], None]
 
@@ -70,16 +71,22 @@ def open_reference(
     return open_model(done.path), subject.text, subject
 
 
-def count(model: ModelFile, sizes: Sizes) -> GraphCost:
+def count(model: ModelFile, sizes: Sizes, start: Launch = launch) -> GraphCost:
     """Static cost of a model at the sizes.
 
     Raises: ModelError when it cannot be counted, InputError for an axis without a size.
     """
-    return examine(model.path, {**symbols(model.inputs, sizes.batch), **sizes.dims})
+    dims = {**symbols(model.inputs, sizes.batch), **sizes.dims}
+    return examine(model.path, dims, start=start)
 
 
 def prepare(
-    reference: exporting.Reference, sizes: Sizes, seed: int, store: Store, on_note: Note
+    reference: exporting.Reference,
+    sizes: Sizes,
+    seed: int,
+    store: Store,
+    on_note: Note,
+    start: Launch = launch,
 ) -> Ready:
     """Open or export a model and store it with its cost.
 
@@ -90,11 +97,34 @@ def prepare(
     cost = store.cost(model.sha256, plan_dims)
     if cost is None:
         try:
-            cost = count(model, sizes)
+            cost = count(model, sizes, start)
         except ModelError as error:
             on_note(f"static cost of {label} is unknown: {error}")
     store.put_model(_record(model, label), cost, plan_dims)
     return Ready(model, label, cost, subject)
+
+
+def works_for(
+    models: Sequence[Ready],
+    targets: Sequence[Target],
+    sizes: Sizes,
+    plan: BenchPlan,
+    start: Launch = launch,
+) -> list[Work]:
+    """What is to be measured, with reference outputs and converted where a runtime needs it.
+
+    Raises: InputError for an axis without a size.
+    """
+    works = []
+    for ready in models:
+        inputs = bind_inputs(ready.model.inputs, sizes.dims, sizes.batch)
+        reference = reference_outputs(
+            ready.model, inputs, plan.seed, reference_folder(), plan.deadline_s, start
+        )
+        for target in targets:
+            work = Work(ready.model, ready.label, target, inputs, reference)
+            works.append(converted(work, ready.subject, sizes, plan.seed))
+    return works
 
 
 def measure_models(
@@ -117,15 +147,7 @@ def measure_models(
         gpu = replace(environment.gpu, locked_mhz=locked_mhz)
         environment = replace(environment, gpu=gpu)
     store.put_environment(environment)
-    works = []
-    for ready in models:
-        inputs = bind_inputs(ready.model.inputs, sizes.dims, sizes.batch)
-        reference = reference_outputs(
-            ready.model, inputs, plan.seed, reference_folder(), plan.deadline_s
-        )
-        for target in targets:
-            work = Work(ready.model, ready.label, target, inputs, reference)
-            works.append(converted(work, ready.subject, sizes, plan.seed))
+    works = works_for(models, targets, sizes, plan)
     return measure(works, plan, store, environment.key, on_progress=on_progress)
 
 

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nasprof import api
 from nasprof.cli import options
 from nasprof.cli.printing import note, progress, show_json
+from profiler.core.errors import InputError
+
+if TYPE_CHECKING:
+    from profiler.core.outcome import Outcome
 
 UNAVAILABLE, FAILED = 2, 3
 
 
 def command(
-    models: Annotated[list[str], typer.Argument(help="ONNX files, or subjects as for export.")],
+    context: typer.Context,
+    models: Annotated[
+        list[str] | None, typer.Argument(help="ONNX files, or subjects as for export.")
+    ] = None,
+    suite: Annotated[
+        Path | None,
+        typer.Option(
+            "--suite", metavar="FILE", help="Measure a suite file; resumes, and repeats nothing."
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again what failed in the suite.")
+    ] = False,
     on: Annotated[
         list[str] | None,
         typer.Option(
@@ -35,6 +53,21 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Measure models on runtimes, one worker process at a time, and store every outcome."""
+    if suite is not None:
+        _no_other_options(context)
+        with progress("measuring") as bar:
+            found = api.bench_suite(
+                suite, retry_failed=retry_failed, store=store,
+                on_progress=bar.step, on_note=note,
+            )  # fmt: skip
+        _show(found, json)
+        return
+    if not models or retry_failed:
+        raise InputError(
+            "name a model, or a suite file with --suite"
+            if not models
+            else "--retry-failed belongs to --suite"
+        )
     asked = on or ["onnxruntime-cpu"]
     with progress("measuring") as bar:
         outcomes = api.bench_all(
@@ -52,6 +85,12 @@ def command(
             on_progress=bar.step,
             on_note=note,
         )
+    _show(outcomes, json)
+    if {text.partition("/")[0] for text in asked} - {o.target.runtime for o in outcomes}:
+        raise typer.Exit(UNAVAILABLE)
+
+
+def _show(outcomes: Sequence[Outcome], json: bool) -> None:
     from reports.to_json import outcome_rows
     from reports.to_text import outcome_table
 
@@ -61,5 +100,16 @@ def command(
         print(outcome_table(outcomes))
     if any(not hasattr(outcome, "latency") for outcome in outcomes):
         raise typer.Exit(FAILED)
-    if {text.partition("/")[0] for text in asked} - {o.target.runtime for o in outcomes}:
-        raise typer.Exit(UNAVAILABLE)
+
+
+def _no_other_options(context: typer.Context) -> None:
+    """Refuse what would have no effect.
+
+    Raises: InputError naming the first of them.
+    """
+    allowed = {"suite", "retry_failed", "store", "json"}
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if name not in allowed and source is not None and source.name == "COMMANDLINE":
+            option = "a model" if name == "models" else f"--{name.replace('_', '-')}"
+            raise InputError(f"{option} has no effect beside --suite; write it into the file")

@@ -37,11 +37,18 @@ def progress(title: str) -> Iterator[Bar]:
         yield _Silent()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[text]}"),
+        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[text]}"),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as bars:
         yield _Drawn(bars, bars.add_task(title, total=None, text=""))

@@ -12,7 +12,7 @@ from profiler.core.plain import from_plain, to_plain
 from profiler.core.target import BenchPlan, Target
 from profiler.core.tensor import TensorSpec
 from profiler.worker.classify import Problem, result_of
-from profiler.worker.launch import Job, Report, launch
+from profiler.worker.launch import Job, Launch, Report, launch
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Setting:
     session: str
 
 
-def attempt(work: Work, setting: Setting) -> Attempt | Failure:
+def attempt(work: Work, setting: Setting, start: Launch = launch) -> Attempt | Failure:
     """Measure once in a fresh worker; every end of the worker is a value, none is an exception.
 
     Raises: KeyboardInterrupt as it comes, after the worker is gone.
@@ -59,12 +59,16 @@ def attempt(work: Work, setting: Setting) -> Attempt | Failure:
         "model": str((work.artifact or work.model.path).resolve()), "target": to_plain(work.target),
         "plan": to_plain(setting.plan), "inputs": to_plain(work.inputs),
         "reference": str(work.reference) if work.reference else None,
-        "started_ns": time.monotonic_ns(),
+        # A worker that waited for its job has no start to time.
+        "started_ns": time.monotonic_ns() if start is launch else None,
     }  # fmt: skip
-    plan = setting.plan
-    report = launch(
-        Job("bench", arguments, plan.deadline_s, plan.memory_limit_bytes, work.target.threads)
-    )
+    plan, target = setting.plan, work.target
+    report = start(
+        Job(
+            "bench", arguments, plan.deadline_s, plan.memory_limit_bytes, target.threads,
+            runtime=target.runtime,
+        )
+    )  # fmt: skip
     found, problem = result_of(report, plan.memory_limit_bytes)
     if not work.model.unchanged():
         problem = Problem(

@@ -25,6 +25,7 @@ class Device:
     remedy: str
     format: str = "onnx"
     kind: str = "cpu"
+    precisions: tuple[str, ...] = ("fp32",)
 
 
 def probe(runtime: str, deadline_s: float = 60.0) -> Device:
@@ -33,7 +34,7 @@ def probe(runtime: str, deadline_s: float = 60.0) -> Device:
     if found is None or problem is not None:
         reason = f"{problem.kind}: {problem.message}" if problem else "no answer"
         return Device(runtime, False, None, None, reason, "reinstall the runtime")
-    return Device(runtime=runtime, **found)
+    return Device(runtime=runtime, **{**found, "precisions": tuple(found["precisions"])})
 
 
 @cache

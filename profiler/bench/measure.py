@@ -6,15 +6,17 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from profiler.bench.attempt import Setting, Work, attempt, failure
 from profiler.bench.progress import read_state
-from profiler.core.outcome import Failure, FailureKind, Outcome
+from profiler.core.outcome import Attempt, Failure, FailureKind, Outcome
 from profiler.core.target import BenchPlan
 from profiler.store.store import Store
 from profiler.worker.classify import Problem
-from profiler.worker.launch import Report
+from profiler.worker.launch import Launch, Report, launch
 
+Pair: TypeAlias = tuple[Work, Setting]
 Progress = Callable[[int, int, str], None]
 
 
@@ -36,15 +38,37 @@ def measure(
     if not works:
         return []
     setting = Setting(plan, environment_key, open_session(works, plan, environment_key, store))
-    order = random.Random(plan.seed)
-    waiting, ended, total = list(works), 0, len(works) * plan.processes
-    while waiting := [w for w in waiting if read_state(store, setting.session, w).wants_more(plan)]:
+    pairs = [(work, setting) for work in works]
+    return measure_pairs(pairs, store, plan.seed, on_progress=on_progress)
+
+
+def measure_pairs(
+    pairs: Sequence[Pair],
+    store: Store,
+    seed: int,
+    *,
+    on_progress: Progress = lambda done, total, text: None,
+    start: Launch = launch,
+) -> list[Outcome]:
+    """As `measure`, each work with a setting of its own; what is stored already is not repeated.
+
+    After a device was lost, what was still to be measured on it fails in the same way, untried.
+    """
+    order = random.Random(seed)
+    states = {pair: read_state(store, pair[1].session, pair[0]) for pair in pairs}
+    ended = sum(state.rows for state in states.values())
+    total = sum(max(pair[1].plan.processes, state.rows) for pair, state in states.items())
+    lost: dict[str, str] = {}
+    while waiting := [p for p in states if states[p].wants_more(p[1].plan)]:
         order.shuffle(waiting)
-        for work in waiting:
+        for pair in waiting:
+            work, setting = pair
             on_progress(ended, max(total, ended + 1), f"{work.label} on {work.target.runtime}")
-            _attempt_and_store(work, setting, store)
+            _attempt_and_store(pair, states[pair].rows, store, lost, start)
+            states[pair] = read_state(store, setting.session, work)
             ended += 1
-    return [read_state(store, setting.session, work).outcome for work in works]
+    on_progress(ended, ended, "")
+    return [states[pair].outcome for pair in pairs]
 
 
 def open_session(works: Sequence[Work], plan: BenchPlan, environment_key: str, store: Store) -> str:
@@ -57,10 +81,12 @@ def open_session(works: Sequence[Work], plan: BenchPlan, environment_key: str, s
     return f"{stem}-{number}"
 
 
-def _attempt_and_store(work: Work, setting: Setting, store: Store) -> None:
-    number = read_state(store, setting.session, work).rows
+def _attempt_and_store(
+    pair: Pair, number: int, store: Store, lost: dict[str, str], start: Launch
+) -> None:
+    work, setting = pair
     try:
-        ended = attempt(work, setting)
+        ended = _attempt(work, setting, lost, start)
     except KeyboardInterrupt:
         problem = Problem(FailureKind.INTERRUPTED, "stopped by the person")
         store.put_failure(failure(work, setting, problem, Report()), number)
@@ -79,3 +105,16 @@ def _attempt_and_store(work: Work, setting: Setting, store: Store) -> None:
         inputs=work.inputs,
         attempt=ended,
     )
+
+
+def _attempt(
+    work: Work, setting: Setting, lost: dict[str, str], start: Launch
+) -> Attempt | Failure:
+    device = work.target.device
+    if device in lost:
+        reason = f"not tried: {device} was lost while measuring {lost[device]}"
+        return failure(work, setting, Problem(FailureKind.DEVICE_LOST, reason), Report())
+    ended = attempt(work, setting, start)
+    if isinstance(ended, Failure) and ended.kind is FailureKind.DEVICE_LOST:
+        lost[device] = work.label
+    return ended

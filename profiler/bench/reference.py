@@ -16,11 +16,17 @@ from profiler.core.errors import MeasurementError
 from profiler.core.plain import to_plain
 from profiler.core.tensor import TensorSpec
 from profiler.worker.feeds import make_feeds
+from profiler.worker.launch import Launch, launch
 from profiler.worker.run import run_model
 
 
 def reference_outputs(
-    model: ModelFile, inputs: Sequence[TensorSpec], seed: int, folder: Path, deadline_s: float
+    model: ModelFile,
+    inputs: Sequence[TensorSpec],
+    seed: int,
+    folder: Path,
+    deadline_s: float,
+    start: Launch = launch,
 ) -> Path | None:
     """Return a file with the model's reference outputs for the inputs of a seed.
 
@@ -32,7 +38,7 @@ def reference_outputs(
     if path.exists():
         return path
     try:
-        (outputs,) = run_model(model.path, [make_feeds(inputs, seed)], deadline_s, "none")
+        (outputs,) = run_model(model.path, [make_feeds(inputs, seed)], deadline_s, "none", start)
     except MeasurementError:
         return None
     folder.mkdir(parents=True, exist_ok=True)

@@ -103,12 +103,14 @@ class Placement:
 class Attempt:
     """What one worker process measured.
 
-    Unit: ns and bytes as named. `peak_rss_bytes` is the process's peak, `base_rss_bytes` its size
-    before the model was loaded. `transfer_ns` is for copying inputs to a GPU and outputs back, and
-    no part of the samples; `gpu_memory_bytes` is what the process holds on it after the last round.
+    Unit: ns and bytes as named. `started_ns` is from asking for the process to its imports, None
+    for a process that waited for its job. `peak_rss_bytes` is the process's peak, `base_rss_bytes`
+    its size before the model was loaded. `transfer_ns` is for copying inputs to a GPU and
+    outputs back, and no part of the samples; `gpu_memory_bytes` is what it holds there
+    after the last round.
     """
 
-    started_ns: int
+    started_ns: int | None
     load_ns: int
     first_run_ns: int
     warmup_runs: int

@@ -16,6 +16,7 @@ from profiler.core.tensor import TensorSpec
 
 ONNX = "onnx"
 TORCH_PROGRAM = "torch-program"
+TORCH_PRECISIONS = ("fp32", "fp16", "bf16")
 Array = npt.NDArray[np.generic]
 
 
@@ -24,7 +25,7 @@ class RuntimeInfo:
     """What a probe found; `reason` says why it can't be used here, `remedy` what to do about it.
 
     `format` names what the runtime loads: `onnx`, or a format that a model is converted to first.
-    `kind` is `cpu` or `cuda`.
+    `kind` is `cpu` or `cuda`; `precisions` are those that it can be asked for.
     """
 
     available: bool
@@ -34,6 +35,7 @@ class RuntimeInfo:
     remedy: str = ""
     format: str = ONNX
     kind: str = "cpu"
+    precisions: tuple[str, ...] = ("fp32",)
 
 
 Call = Callable[[], object]

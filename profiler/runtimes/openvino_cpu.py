@@ -85,7 +85,9 @@ class OpenVinoCpu:
             import openvino as ov
         except ImportError as error:
             return RuntimeInfo(False, None, None, f"openvino is not installed ({error})", _REMEDY)
-        return RuntimeInfo(True, ov.get_version().split("-")[0], "cpu")
+        return RuntimeInfo(
+            True, ov.get_version().split("-")[0], "cpu", precisions=tuple(_PRECISIONS)
+        )
 
     def load(self, model: Path, target: Target) -> OpenVinoSession:
         """Compile a model for latency on one stream.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiler.core.target import Target
-from profiler.runtimes._runtime import TORCH_PROGRAM, RuntimeInfo
+from profiler.runtimes._runtime import TORCH_PRECISIONS, TORCH_PROGRAM, RuntimeInfo
 
 if TYPE_CHECKING:
     from profiler.runtimes._torch import TorchSession
@@ -20,7 +20,9 @@ class TorchCpu:
 
     def probe(self) -> RuntimeInfo:
         """Always available: nasprof itself needs torch."""
-        return RuntimeInfo(True, version("torch"), "cpu", format=TORCH_PROGRAM)
+        return RuntimeInfo(
+            True, version("torch"), "cpu", format=TORCH_PROGRAM, precisions=TORCH_PRECISIONS
+        )
 
     def load(self, model: Path, target: Target) -> TorchSession:
         """Load a program of torch.export."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from profiler.core.errors import UnavailableError
 from profiler.core.target import Target
 from profiler.gpu import find
-from profiler.runtimes._runtime import TORCH_PROGRAM, RuntimeInfo
+from profiler.runtimes._runtime import TORCH_PRECISIONS, TORCH_PROGRAM, RuntimeInfo
 
 if TYPE_CHECKING:
     from profiler.runtimes._torch import TorchSession
@@ -34,7 +34,14 @@ class TorchCuda:
                 f"torch {torch.__version__} cannot use the GPU",
                 "install a torch built for a CUDA that the driver supports",
             )
-        return RuntimeInfo(True, torch.__version__, name, format=TORCH_PROGRAM, kind="cuda")
+        return RuntimeInfo(
+            True,
+            torch.__version__,
+            name,
+            format=TORCH_PROGRAM,
+            kind="cuda",
+            precisions=TORCH_PRECISIONS,
+        )
 
     def load(self, model: Path, target: Target) -> TorchSession:
         """Load a program on the GPU; raises UnavailableError where there is none."""

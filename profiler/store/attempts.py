@@ -71,7 +71,7 @@ class Filter:
 class _AttemptRecord:
     """An `Attempt` whose samples are kept apart."""
 
-    started_ns: int
+    started_ns: int | None
     load_ns: int
     first_run_ns: int
     warmup_runs: int

@@ -7,9 +7,11 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from profiler.core import plugins
 from profiler.core.errors import ModelError, NasprofError
 from profiler.core.outcome import FailureKind
 from profiler.worker import limits, wire
@@ -18,17 +20,34 @@ Send = Callable[[dict[str, Any]], None]
 
 
 def main() -> None:
-    """Run the job named on the command line: root folder, job file, result descriptor, parent."""
-    job_file, descriptor, parent = sys.argv[2:5]
-    job = json.loads(Path(job_file).read_text())
-    limits.apply(int(parent), job["memory_limit_bytes"])
+    """Run the job named on the command line.
+
+    Arguments: root folder, job file, result descriptor, parent, and what to import before the job
+    comes, as TASK:RUNTIME; empty for a job that is there from the start.
+    """
+    job_file, descriptor, parent, ahead = sys.argv[2:6]
+    limits.tie_to(int(parent))
     os.set_inheritable(int(descriptor), False)
 
     def send(message: dict[str, Any]) -> None:
         wire.send(int(descriptor), message)
 
+    if ahead:
+        _import_ahead(*ahead.split(":"))
     send({"stage": "started"})
+    if ahead:
+        sys.stdin.buffer.read()  # the parent closes the pipe when the job file is written
+    job = json.loads(Path(job_file).read_text())
+    limits.hold_memory(job["memory_limit_bytes"])
     sys.exit(_run(job["task"], job["arguments"], send))
+
+
+def _import_ahead(task: str, runtime: str) -> None:
+    """Import what a job will import; what cannot be imported is told when the job runs."""
+    with suppress(Exception):
+        importlib.import_module(f"profiler.worker.tasks.{task}")
+        if runtime:
+            plugins.load("profiler.runtimes", runtime)
 
 
 def _run(task: str, arguments: dict[str, Any], send: Send) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from profiler.core.outcome import Stage
 from profiler.worker.folders import private_folder
@@ -35,12 +35,14 @@ _KEPT_VARIABLES = (
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _LOG_TAIL_BYTES = 16 * 1024
 _GRACE_S = 2.0
+_JOB_FILE = "job.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """What one worker has to do; everything in it is JSON.
 
+    `runtime` is the plug-in that the task will import, for workers that do so ahead.
     Unit: seconds and bytes as named.
     """
 
@@ -50,13 +52,24 @@ class Job:
     memory_limit_bytes: int | None = None
     threads: int = 1
     interpreter: str = sys.executable
+    runtime: str = ""
+
+    def write(self, folder: Path) -> None:
+        """Write the job where a worker of this folder reads it."""
+        content = {
+            "task": self.task,
+            "arguments": dict(self.arguments),
+            "memory_limit_bytes": self.memory_limit_bytes,
+        }
+        (folder / _JOB_FILE).write_text(json.dumps(content))
 
 
 @dataclass(slots=True)
 class Report:
     """What was seen of a worker from outside.
 
-    `ended` is how: "exit" by itself, "deadline" or "protocol" killed by us for that reason.
+    `ended` is how: "exit" by itself, "deadline", "protocol" or "discarded" killed by us for that
+    reason.
     """
 
     messages: list[dict[str, Any]] = field(default_factory=list)
@@ -70,7 +83,26 @@ class Report:
     peak_rss_bytes: int = 0
 
 
-def launch(job: Job, on_message: Callable[[dict[str, Any]], None] | None = None) -> Report:
+OnMessage = Callable[[dict[str, Any]], None]
+
+
+class Launch(Protocol):
+    """Runs one job in a worker: `launch`, or that of a pool."""
+
+    def __call__(self, job: Job, on_message: OnMessage | None = None) -> Report:
+        """Run the job and return when nothing of its worker is left."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker process and the reading end of its results."""
+
+    process: subprocess.Popen[bytes]
+    results: int
+
+
+def launch(job: Job, on_message: OnMessage | None = None) -> Report:
     """Run one job in a fresh interpreter and return when nothing of it is left.
 
     The parent sleeps in `select` meanwhile. A job that passes its deadline is killed with its whole
@@ -78,31 +110,60 @@ def launch(job: Job, on_message: Callable[[dict[str, Any]], None] | None = None)
     Raises: KeyboardInterrupt as it comes, after the group is dead.
     """
     with private_folder() as folder:
-        job_file = folder / "job.json"
-        job_file.write_text(json.dumps({"task": job.task, "arguments": dict(job.arguments),
-                                        "memory_limit_bytes": job.memory_limit_bytes}))  # fmt: skip
-        results, results_end = os.pipe()
-        try:
-            process = subprocess.Popen(
-                _command(job, job_file, results_end),
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                pass_fds=(results_end,), start_new_session=True, cwd=folder,
-                env=_environment(job.threads, folder), bufsize=0,
-            )  # fmt: skip
-        finally:
-            os.close(results_end)
-        report = Report()
-        try:
-            _watch(process, results, job.deadline_s, report, on_message)
-        finally:
-            os.close(results)
-            _bury(process, report)
-        return report
+        job.write(folder)
+        return attend(spawn(job, folder), job.deadline_s, on_message)
 
 
-def _command(job: Job, job_file: Path, results_end: int) -> list[str]:
-    arguments = [str(_ROOT), str(job_file), str(results_end), str(os.getpid())]
-    return [job.interpreter, "-P", "-c", _BOOT, *arguments]
+def spawn(job: Job, folder: Path, *, ahead: bool = False) -> Started:
+    """Start a worker in a folder.
+
+    With `ahead` it imports what such a job needs, announces its start, and waits until its standard
+    input is closed; the job may then be any of the same task, runtime, threads and interpreter.
+    """
+    results, results_end = os.pipe()
+    try:
+        process = subprocess.Popen(
+            _command(job, folder, results_end, ahead),
+            stdin=subprocess.PIPE if ahead else subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            pass_fds=(results_end,), start_new_session=True, cwd=folder,
+            env=_environment(job.threads, folder), bufsize=0,
+        )  # fmt: skip
+    except BaseException:
+        os.close(results)
+        raise
+    finally:
+        os.close(results_end)
+    return Started(process, results)
+
+
+def attend(started: Started, deadline_s: float, on_message: OnMessage | None = None) -> Report:
+    """Stay with a worker that has its job until nothing of it is left."""
+    report = Report()
+    try:
+        _watch(started.process, started.results, deadline_s, report, on_message)
+    finally:
+        os.close(started.results)
+        _bury(started.process, report)
+    return report
+
+
+def discard(started: Started) -> None:
+    """Kill a worker that got no job."""
+    os.close(started.results)
+    _bury(started.process, Report(ended="discarded"))
+
+
+def alive(started: Started) -> bool:
+    """Whether the worker has not ended; it is not reaped."""
+    flags = os.WEXITED | os.WNOWAIT | os.WNOHANG
+    return os.waitid(os.P_PID, started.process.pid, flags) is None
+
+
+def _command(job: Job, folder: Path, results_end: int, ahead: bool) -> list[str]:
+    arguments = [str(_ROOT), str(folder / _JOB_FILE), str(results_end), str(os.getpid())]
+    wanted = f"{job.task}:{job.runtime}" if ahead else ""
+    return [job.interpreter, "-P", "-c", _BOOT, *arguments, wanted]
 
 
 def _environment(threads: int, folder: Path) -> dict[str, str]:
@@ -117,7 +178,7 @@ def _watch(
     results: int,
     deadline_s: float,
     report: Report,
-    on_message: Callable[[dict[str, Any]], None] | None,
+    on_message: OnMessage | None,
 ) -> None:
     """Read until the result pipe ends, the deadline passes or the bytes are no frames."""
     assert process.stdout is not None
@@ -157,7 +218,7 @@ def _take(
     decoder: Decoder,
     data: bytes,
     report: Report,
-    on_message: Callable[[dict[str, Any]], None] | None,
+    on_message: OnMessage | None,
 ) -> None:
     try:
         messages = decoder.feed(data)
@@ -182,8 +243,9 @@ def _bury(process: subprocess.Popen[bytes], report: Report) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.stdout is not None:
-        process.stdout.close()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
     report.peak_rss_bytes = usage.ru_maxrss * 1024
     report.exit_code = process.returncode if process.returncode >= 0 else None
     report.signal = -process.returncode if process.returncode < 0 else None

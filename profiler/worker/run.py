@@ -11,7 +11,7 @@ from profiler.core.errors import MeasurementError
 from profiler.runtimes._runtime import Array
 from profiler.worker.classify import result_of
 from profiler.worker.folders import private_folder
-from profiler.worker.launch import Job, launch
+from profiler.worker.launch import Job, Launch, launch
 
 
 def run_model(
@@ -19,6 +19,7 @@ def run_model(
     feeds: Sequence[Mapping[str, Array]],
     deadline_s: float = 120.0,
     optimization: str = "all",
+    start: Launch = launch,
 ) -> list[dict[str, Array]]:
     """Run a model on ONNX Runtime CPU in a fresh worker, once for each set of inputs.
 
@@ -33,7 +34,7 @@ def run_model(
             "model": str(path.resolve()), "optimization": optimization,
             "feeds": [str(file) for file in files], "outputs": [str(file) for file in outputs],
         }  # fmt: skip
-        _, problem = result_of(launch(Job("run", arguments, deadline_s)))
+        _, problem = result_of(start(Job("run", arguments, deadline_s, runtime="onnxruntime-cpu")))
         if problem is not None:
             raise MeasurementError(f"{path.name} does not run: {problem.kind}: {problem.message}")
         return [_read(file) for file in outputs]

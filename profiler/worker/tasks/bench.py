@@ -29,7 +29,8 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
     """Measure in this process; the result is an `Attempt` as JSON.
 
     Arguments: model (path), target, plan, inputs (specifications with sizes), reference (path of
-    the reference outputs, or None), started_ns (monotonic clock when the parent asked).
+    the reference outputs, or None), started_ns (monotonic clock when the parent asked,
+    or None for a worker that waited for its job).
     """
     target: Target = from_plain(Target, arguments["target"])
     plan: BenchPlan = from_plain(BenchPlan, arguments["plan"])
@@ -38,7 +39,8 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
     before = read_conditions(gpu)
     runtime: Runtime = load("profiler.runtimes", target.runtime)
     send({"stage": "imported"})
-    started_ns = time.monotonic_ns() - arguments["started_ns"]
+    asked_ns = arguments["started_ns"]
+    started_ns = None if asked_ns is None else time.monotonic_ns() - asked_ns
     base_rss = _rss_bytes()
     load_ns, session = _timed(lambda: runtime.load(Path(arguments["model"]), target))
     send({"stage": "loaded"})
