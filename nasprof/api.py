@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nasprof.search.propagating import Propagated
     from nasprof.spaces._show import Shown
     from nasprof.tables._library import TableInfo
+    from profiler.bench.audit import Audit
     from profiler.bench.devices import Device
     from profiler.core.comparison import Compared
     from profiler.core.cost import GraphCost
@@ -354,6 +355,35 @@ def doctor(
         on_progress(0, 1, f"preparing {model}")
         ready = measuring.prepare(model, sizes, seed, opened, on_note)
         return diagnosing.diagnose(ready, asked, sizes, seed, opened, on_progress)
+
+
+def audit(
+    model: Reference,
+    target: str = "onnxruntime-cpu",
+    *,
+    threads: int = 1,
+    batch: int | None = None,
+    dims: Mapping[str, int] | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    seed: int = 0,
+) -> Audit:
+    """Time a model with inputs that repeat and inputs that do not: does the runtime remember?
+
+    Raises: MeasurementError when it gives no number, InputError for bad input.
+    """
+    from nasprof import measuring
+    from profiler.bench.attempt import Work
+    from profiler.bench.audit import audit as audited
+    from profiler.bench.shapes import bind_inputs
+
+    (asked,) = _targets([target], [threads], "fp32", _quiet)
+    sizes = measuring.Sizes(batch, dims or {}, input_shape)
+    opened, label, subject = measuring.open_reference(model, sizes, seed)
+    inputs = bind_inputs(opened.inputs, sizes.dims, batch)
+    work = measuring.converted(Work(opened, label, asked, inputs, None), subject, sizes, seed)
+    if work.unconvertible:
+        raise InputError(work.unconvertible)
+    return audited(work.artifact or opened.path, asked, inputs, seed)
 
 
 def search(

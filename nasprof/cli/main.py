@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from nasprof.cli import (
+    audit,
     bench,
     compare,
     demo,
@@ -49,6 +50,7 @@ app.command("search")(search.command)
 app.command("report")(report.command)
 app.command("devices")(devices.command)
 app.command("doctor")(doctor.command)
+app.command("audit")(audit.command)
 app.command("history")(history.command)
 app.command("demo")(demo.command)
 app.add_typer(spaces.app, name="spaces")

@@ -1,5 +1,6 @@
 """A runtime that misbehaves on command; installed into a throw-away environment by the tests."""
 
+import ctypes
 import os
 import signal
 import struct
@@ -12,6 +13,8 @@ import numpy as np
 from profiler.core.outcome import Placement
 from profiler.core.tensor import TensorSpec
 from profiler.runtimes._runtime import RuntimeInfo
+
+KEPT = []
 
 
 def act(mode):
@@ -43,6 +46,19 @@ def act(mode):
         time.sleep(1000)
     elif mode == "bomb":
         np.ones(2**33, dtype=np.uint8)
+    elif mode == "terminate":
+        ctypes.CDLL("libstdc++.so.6")._ZSt9terminatev()
+    elif mode == "fill":
+        KEPT.append(np.ones(900 * 2**20, dtype=np.uint8))
+        time.sleep(1000)
+    elif mode == "hold":
+        KEPT.append(np.ones(100 * 2**20, dtype=np.uint8))
+    elif mode == "lose-device":
+        raise RuntimeError("CUDA failure 719: unspecified launch failure")
+    elif mode == "clock-back":
+        setattr(time, "time", iter(range(10**9, 0, -1)).__next__)  # noqa: B010
+    elif mode == "one-core":
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     elif mode == "raise":
         raise ValueError("the actor's own words")
 
@@ -51,13 +67,17 @@ class Session:
     inputs = (TensorSpec("x", "float32", (1, 4)),)
     effective = ()
 
-    def __init__(self, options):
+    def __init__(self, options, device):
+        self._device = device
         self._options = options
         self._calls = 0
+        self._seen = None
 
     @property
     def placement(self):
-        return (Placement("cpu", "fp32", 1),)
+        written = self._options.get("placement", f"{self._device}:fp32:1").split(",")
+        parts = [part.split(":") for part in written]
+        return tuple(Placement(device, name, int(count)) for device, name, count in parts)
 
     def bind(self, feeds):
         self._feeds = feeds
@@ -66,12 +86,19 @@ class Session:
             self._calls += 1
             if self._calls == 1:
                 act(self._options.get("first_run", ""))
-            time.sleep(0.002)
+            fed = self._feeds["x"].tobytes()
+            if self._options.get("cache") and fed == self._seen:
+                return
+            self._seen = fed
+            slope, jump = (float(self._options.get(n, 0)) for n in ("slope", "jump"))
+            time.sleep(0.002 * (1 + slope * self._calls + jump * (self._calls // 20 % 2)))
 
         return run
 
     def outputs(self):
-        return {"y": self._feeds["x"] + float(self._options.get("add", 0))}
+        found = self._feeds["x"] + np.float32(self._options.get("add", 0))
+        cut, kind = self._options.get("cut"), self._options.get("kind", "float32")
+        return {"y": (found[:, : int(cut)] if cut else found).astype(kind)}
 
 
 class Actor:
@@ -81,7 +108,7 @@ class Actor:
     def load(self, model, target):
         options = dict(target.options)
         act(options.get("load", ""))
-        return Session(options)
+        return Session(options, target.device)
 
 
 PLUGIN = Actor()

@@ -54,6 +54,7 @@ def test_a_worker_that_died_while_it_waited_is_replaced():
         pool.launch(PROBE)
         for waiting in workers():
             os.kill(int(waiting), signal.SIGKILL)
+            os.waitid(os.P_PID, int(waiting), os.WEXITED | os.WNOWAIT)
         found, problem = result_of(pool.launch(PROBE))
     assert problem is None
     assert found["available"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ from profiler.worker import timing
 from profiler.worker.conditions import read_conditions
 from profiler.worker.device_timing import take_device_round, transfer_ns
 from profiler.worker.feeds import make_feeds
+
+# Bits of the significand, by the names that runtimes use; integers say nothing of precision.
+_BITS = {
+    "fp64": 53, "f64": 53, "fp32": 24, "f32": 24, "tf32": 11, "fp16": 11, "f16": 11, "bf16": 8,
+    "int8": 0,
+}  # fmt: skip
 
 
 def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
@@ -45,6 +52,7 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
     load_ns, session = _timed(lambda: runtime.load(Path(arguments["model"]), target))
     send({"stage": "loaded"})
     _check_names(session, feeds)
+    _check_placement(session, target)
     call = session.bind(feeds)
     first_run_ns, _ = _timed(call)
     send({"stage": "first_run"})
@@ -106,6 +114,28 @@ def _check_names(session: Session, feeds: dict[str, Array]) -> None:
         raise ModelError(
             FailureKind.BAD_INPUT,
             f"the runtime wants the inputs {sorted(wanted)}, the model file names {sorted(feeds)}",
+        )
+
+
+def _check_placement(session: Session, target: Target) -> None:
+    """Refuse a runtime that runs most nodes elsewhere or less exactly than asked.
+
+    A minority is stored and shown; constants and casts of another type are no reason.
+    """
+    nodes: Counter[str] = Counter()
+    for place in session.placement:
+        count = 1 if place.nodes is None else place.nodes
+        nodes["all"] += count
+        nodes["elsewhere"] += count * (place.device == "cpu" != target.device)
+        nodes["lower"] += count * (_BITS.get(place.precision, 99) < _BITS[target.precision])
+    read = ", ".join(f"{p.device} {p.precision}" for p in session.placement)
+    if 2 * nodes["elsewhere"] > nodes["all"]:
+        raise ModelError(
+            FailureKind.WRONG_DEVICE, f"asked for {target.device}, most nodes run on: {read}"
+        )
+    if 2 * nodes["lower"] > nodes["all"]:
+        raise ModelError(
+            FailureKind.WRONG_PRECISION, f"asked for {target.precision}, most nodes run in: {read}"
         )
 
 
