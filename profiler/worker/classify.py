@@ -51,7 +51,8 @@ def result_of(  # noqa: PLR0911 - a decision table reads best as one return a ro
 
 def _killed(report: Report, memory_limit_bytes: int | None) -> Problem:
     name = signal.Signals(report.signal or 0).name
-    near = memory_limit_bytes is not None and report.peak_rss_bytes > 0.9 * memory_limit_bytes
+    peak = report.peak_rss_bytes
+    near = peak is not None and memory_limit_bytes is not None and peak > 0.9 * memory_limit_bytes
     if report.signal == signal.SIGKILL and near:
         return Problem(FailureKind.OUT_OF_MEMORY, f"killed near its memory limit at {report.stage}")
     return Problem(FailureKind.CRASHED, f"worker died of {name} at stage {report.stage}")

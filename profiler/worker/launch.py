@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import selectors
 import signal
 import subprocess
@@ -69,7 +70,7 @@ class Report:
     """What was seen of a worker from outside.
 
     `ended` is how: "exit" by itself, "deadline", "protocol" or "discarded" killed by us for that
-    reason.
+    reason. `peak_rss_bytes` is `None` where this process itself has been larger than the worker.
     """
 
     messages: list[dict[str, Any]] = field(default_factory=list)
@@ -80,7 +81,7 @@ class Report:
     protocol_error: str = ""
     log_tail: str = ""
     elapsed_s: float = 0.0
-    peak_rss_bytes: int = 0
+    peak_rss_bytes: int | None = None
 
 
 OnMessage = Callable[[dict[str, Any]], None]
@@ -246,6 +247,15 @@ def _bury(process: subprocess.Popen[bytes], report: Report) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             pipe.close()
-    report.peak_rss_bytes = usage.ru_maxrss * 1024
+    report.peak_rss_bytes = _peak_rss_bytes(usage.ru_maxrss)
     report.exit_code = process.returncode if process.returncode >= 0 else None
     report.signal = -process.returncode if process.returncode < 0 else None
+
+
+def _peak_rss_bytes(max_rss_kib: int) -> int | None:
+    """Give a reaped child's peak; `None` where it is not told apart from ours.
+
+    Linux hands the peak of the process that forks on to the child's, beyond its `exec`.
+    """
+    ours_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return max_rss_kib * 1024 if max_rss_kib > ours_kib else None

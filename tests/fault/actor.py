@@ -48,8 +48,8 @@ def act(mode):
         np.ones(2**33, dtype=np.uint8)
     elif mode == "terminate":
         ctypes.CDLL("libstdc++.so.6")._ZSt9terminatev()
-    elif mode == "fill":
-        KEPT.append(np.ones(900 * 2**20, dtype=np.uint8))
+    elif mode.startswith("fill-"):
+        KEPT.append(np.ones(int(mode.removeprefix("fill-")), dtype=np.uint8))
         time.sleep(1000)
     elif mode == "hold":
         KEPT.append(np.ones(100 * 2**20, dtype=np.uint8))

@@ -17,6 +17,7 @@ RESULT = {"result": {"a": 1}}
         (Report([], signal=11, stage=Stage.LOADED), FailureKind.CRASHED),
         (Report([], signal=9, peak_rss_bytes=95), FailureKind.OUT_OF_MEMORY),
         (Report([], signal=9, peak_rss_bytes=50), FailureKind.CRASHED),
+        (Report([], signal=9, peak_rss_bytes=None), FailureKind.CRASHED),
         (Report([], exit_code=3), FailureKind.CRASHED),
         (Report([], exit_code=0), FailureKind.PROTOCOL_ERROR),
         (Report([RESULT], exit_code=3), FailureKind.CRASHED),
