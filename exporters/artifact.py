@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from exporters.cache import evict
 from exporters.destination import staging, sync
@@ -19,16 +20,28 @@ _ENTRY = "entry.json"
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A finished file, or folder of files, in a runtime's own format; `seconds` is what it took."""
+    """A finished file, or folder of files, in a runtime's own format.
+
+    Unit: `seconds` is what making it took. `facts` are what its maker said of it, as JSON.
+    """
 
     path: Path
     sha256: str
     seconds: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def files(self) -> list[Path]:
+        """The files that belong to it, its own first file among them."""
+        return _files(self.path.parent)
 
 
-def keep(folder: Path, key: str, name: str, make: Callable[[Path], None]) -> Artifact:
+Make = Callable[[Path], Mapping[str, Any] | None]
+
+
+def keep(folder: Path, key: str, name: str, make: Make) -> Artifact:
     """Return the artifact of a key, made by `make(path)` when it is not there whole.
 
+    What `make` returns, if anything, is kept as the artifact's facts.
     Raises: InputError when the folder cannot be written, and whatever `make` raises.
     """
     found = _find(folder / key, name)
@@ -37,9 +50,10 @@ def keep(folder: Path, key: str, name: str, make: Callable[[Path], None]) -> Art
     folder.mkdir(parents=True, exist_ok=True)
     with staging(folder) as staged:
         started = time.perf_counter()
-        make(staged / name)
+        facts = make(staged / name) or {}
         sha256, seconds = _hash(staged), time.perf_counter() - started
-        (staged / _ENTRY).write_text(json.dumps({"sha256": sha256, "seconds": seconds}))
+        entry = {"sha256": sha256, "seconds": seconds, "facts": dict(facts)}
+        (staged / _ENTRY).write_text(json.dumps(entry))
         sync(staged / _ENTRY)
         try:
             staged.rename(folder / key)
@@ -49,15 +63,15 @@ def keep(folder: Path, key: str, name: str, make: Callable[[Path], None]) -> Art
                 raise InputError(f"cannot write in {folder}: {error.strerror}") from error
             return found
     evict(folder, keep=key)
-    return Artifact(folder / key / name, sha256, seconds)
+    return Artifact(folder / key / name, sha256, seconds, facts)
 
 
 def _find(place: Path, name: str) -> Artifact | None:
     try:
-        facts = json.loads((place / _ENTRY).read_text())
-        if _hash(place) == facts["sha256"]:
+        entry = json.loads((place / _ENTRY).read_text())
+        if _hash(place) == entry["sha256"]:
             os.utime(place / _ENTRY)  # used now: the last to be evicted
-            return Artifact(place / name, facts["sha256"], facts["seconds"])
+            return Artifact(place / name, entry["sha256"], entry["seconds"], entry["facts"])
     except (OSError, ValueError, KeyError):
         return None
     return None
@@ -66,8 +80,12 @@ def _find(place: Path, name: str) -> Artifact | None:
 def _hash(place: Path) -> str:
     """Over the name and content of every file but the entry itself."""
     digest = hashlib.sha256()
-    for file in sorted(path for path in place.iterdir() if path.name != _ENTRY):
+    for file in _files(place):
         digest.update(file.name.encode() + b"\0")
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
+
+
+def _files(place: Path) -> list[Path]:
+    return sorted(path for path in place.iterdir() if path.name != _ENTRY)

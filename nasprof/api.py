@@ -18,6 +18,7 @@ import nasprof.search  # noqa: F401
 from profiler.core.errors import InputError, MeasurementError, UnavailableError
 
 if TYPE_CHECKING:
+    from nasprof.bundle import Bundle
     from nasprof.catalogue import Kind, ListedSpace, ShownTable
     from nasprof.diagnosing import Diagnosis
     from nasprof.exporting import Exported, Reference
@@ -83,6 +84,43 @@ def export(
         opset=opset,
         seed=seed,
         weights=None if weights is None else Path(weights),
+        exporter=exporter,
+        force=force,
+    )
+
+
+def export_to(
+    subject: Reference,
+    formats: Sequence[str],
+    folder: str | Path,
+    *,
+    precisions: Sequence[str] = ("fp32",),
+    batch: int = 1,
+    opset: int | None = None,
+    seed: int = 0,
+    weights: str | Path | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    exporter: str = "auto",
+    force: bool = False,
+) -> Bundle:
+    """Export a network to several runtimes' formats, each verified on three seeds.
+
+    `folder` gets a sub-folder for each format and precision, and `manifest.json`. A format that
+    gives nothing is told with its reason.
+    Raises: InputError for bad input, before any work.
+    """
+    from nasprof import bundle
+
+    return bundle.write_bundle(
+        subject,
+        formats,
+        Path(folder),
+        precisions=precisions,
+        batch=batch,
+        opset=opset,
+        seed=seed,
+        weights=None if weights is None else Path(weights),
+        input_shape=input_shape,
         exporter=exporter,
         force=force,
     )
@@ -382,7 +420,7 @@ def audit(
     inputs = bind_inputs(opened.inputs, sizes.dims, batch)
     work = measuring.converted(Work(opened, label, asked, inputs, None), subject, sizes, seed)
     if work.unconvertible:
-        raise InputError(work.unconvertible)
+        raise InputError(work.unconvertible.message)
     return audited(work.artifact or opened.path, asked, inputs, seed)
 
 

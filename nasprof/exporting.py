@@ -280,7 +280,7 @@ def _model_work(subject: Subject, options: ExportOptions, weights: Path | None) 
         raise InputError(f"{subject.text} is an ONNX file and keeps its weights; omit --weights")
     refuse_options(subject, source, options)
     size = source.size_bytes + sum(file.size_bytes or 0 for file in source.external)
-    own = _own_version()
+    own = own_version()
     return _Work(
         key=_key((source.sha256, subject.inputs, own, version("onnx")), options),
         large=size > LARGEST_MESSAGE_BYTES,
@@ -351,7 +351,8 @@ def _exporters_code() -> str:
     return digest.hexdigest()
 
 
-def _own_version() -> str:
+def own_version() -> str:
+    """The version of nasprof that is installed."""
     try:
         return version("nasprof")
     except PackageNotFoundError:  # run from a checkout that was never installed

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import platformdirs
-
+from exporters.formats._format import ONNX, TORCH_PROGRAM
 from exporters.model_file import ModelFile, open_model
 from nasprof import exporting
+from nasprof.converting import Original, program_of, reference_folder, to_format
 from nasprof.subjects._subject import Subject
 from profiler.bench.attempt import Work
 from profiler.bench.devices import format_of
@@ -21,10 +21,11 @@ from profiler.bench.reference import reference_outputs
 from profiler.bench.shapes import bind_inputs, symbols
 from profiler.core.cost import GraphCost
 from profiler.core.errors import InputError, ModelError
-from profiler.core.outcome import Outcome
+from profiler.core.outcome import FailureKind, Outcome
 from profiler.core.target import BenchPlan, Target
 from profiler.store.records import ModelRecord
 from profiler.store.store import Store
+from profiler.worker.classify import Problem
 from profiler.worker.launch import Launch, launch
 
 Note = Callable[[str], None]
@@ -50,11 +51,6 @@ class Ready:
     label: str
     cost: GraphCost | None
     subject: Subject | None = None
-
-
-def reference_folder() -> Path:
-    """Where reference outputs are kept between runs."""
-    return Path(platformdirs.user_cache_dir("nasprof", appauthor=False)) / "references"
 
 
 def open_reference(
@@ -153,16 +149,20 @@ def measure_models(
 
 def converted(work: Work, subject: Subject | None, sizes: Sizes, seed: int) -> Work:
     """Give the work the file that its runtime loads; where there is none, the reason."""
-    if format_of(work.target.runtime) == "onnx":
+    name = format_of(work.target.runtime)
+    if name == ONNX:
         return work
-    if subject is None:
-        reason = f"{work.label} is an ONNX file, and {work.target.runtime} runs torch networks only"
-        return replace(work, unconvertible=reason)
+    batch = sizes.batch or 1
+    original = Original(work.model, work.label, work.inputs, subject, batch, seed)
     try:
-        made = exporting.program(subject, work.model.sha256, batch=sizes.batch or 1, seed=seed)
+        if name == TORCH_PROGRAM:
+            return replace(work, artifact=program_of(original, work.target.runtime))
+        made = to_format(original, name, work.target.precision)
+        return replace(work, artifact=made.artifact.path)
+    except ModelError as error:
+        return replace(work, unconvertible=Problem(FailureKind(error.kind), str(error)))
     except InputError as error:
-        return replace(work, unconvertible=str(error))
-    return replace(work, artifact=made.path)
+        return replace(work, unconvertible=Problem(FailureKind.UNSUPPORTED, str(error)))
 
 
 def warn(threads: Sequence[int], on_note: Note) -> None:

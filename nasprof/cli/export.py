@@ -1,15 +1,22 @@
-"""`nasprof export`: a network as a verified ONNX file."""
+"""`nasprof export`: a network as a verified ONNX file, or in the formats of several runtimes."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nasprof import api
 from nasprof.cli import options
 from nasprof.cli.printing import show_json
+from profiler.core.errors import InputError
+
+if TYPE_CHECKING:
+    from nasprof.bundle import Bundle
+    from nasprof.exporting import Exported
+
+UNAVAILABLE, FAILED = 2, 3
 
 
 def command(
@@ -20,7 +27,16 @@ def command(
             "MODEL.onnx"
         ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The ONNX file to write.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The ONNX file to write; with --to, the folder.")
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="FORMAT,...", help="Write these formats and a manifest instead."),
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="With --to; default fp32.")
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Fixed batch size.")] = 1,
     dynamic_batch: Annotated[bool, typer.Option("--dynamic-batch", help="Any batch.")] = False,
     opset: Annotated[int | None, typer.Option(help="ONNX opset; default 18.")] = None,
@@ -36,6 +52,31 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Export a network to ONNX and verify it against torch on three seeds."""
+    if to is not None:
+        if dynamic_batch:
+            raise InputError(
+                "--dynamic-batch has no effect beside --to: artifacts have fixed sizes"
+            )
+        bundle = api.export_to(
+            subject,
+            _names(to, "--to"),
+            output,
+            precisions=_names(precision or "fp32", "--precision"),
+            batch=batch,
+            opset=opset,
+            seed=seed,
+            weights=weights,
+            input_shape=options.shape(input_shape),
+            exporter=exporter,
+            force=force,
+        )
+        _show(bundle, json)
+        kinds = {part.kind for part in bundle.parts} - {""}
+        if kinds:
+            raise typer.Exit(UNAVAILABLE if kinds == {"unavailable"} else FAILED)
+        return
+    if precision is not None:
+        raise InputError("--precision belongs to --to")
     done = api.export(
         subject,
         output,
@@ -48,8 +89,19 @@ def command(
         exporter=exporter,
         force=force,
     )
+    _show(done, json)
+
+
+def _show(done: Exported | Bundle, json: bool) -> None:
     if json:
         show_json(done.to_json())
     else:
         for line in done.lines():
             print(line)
+
+
+def _names(text: str, option: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError(f"{option} {text!r} names nothing")
+    return list(dict.fromkeys(names))

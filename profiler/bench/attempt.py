@@ -30,7 +30,7 @@ class Work:
     inputs: tuple[TensorSpec, ...]
     reference: Path | None
     artifact: Path | None = None
-    unconvertible: str = ""
+    unconvertible: Problem | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -53,8 +53,7 @@ def attempt(work: Work, setting: Setting, start: Launch = launch) -> Attempt | F
     Raises: KeyboardInterrupt as it comes, after the worker is gone.
     """
     if work.unconvertible:
-        unsupported = Problem(FailureKind.UNSUPPORTED, work.unconvertible)
-        return failure(work, setting, unsupported, Report())
+        return failure(work, setting, work.unconvertible, Report())
     arguments = {
         "model": str((work.artifact or work.model.path).resolve()), "target": to_plain(work.target),
         "plan": to_plain(setting.plan), "inputs": to_plain(work.inputs),

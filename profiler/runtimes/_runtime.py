@@ -10,12 +10,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from exporters.formats._format import ONNX
 from profiler.core.outcome import Placement
 from profiler.core.target import Target
 from profiler.core.tensor import TensorSpec
 
-ONNX = "onnx"
-TORCH_PROGRAM = "torch-program"
 TORCH_PRECISIONS = ("fp32", "fp16", "bf16")
 Array = npt.NDArray[np.generic]
 

@@ -7,10 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporters.formats._format import TORCH_PROGRAM
 from profiler.core.errors import UnavailableError
 from profiler.core.target import Target
 from profiler.gpu import find
-from profiler.runtimes._runtime import TORCH_PRECISIONS, TORCH_PROGRAM, RuntimeInfo
+from profiler.runtimes._runtime import TORCH_PRECISIONS, RuntimeInfo
 
 if TYPE_CHECKING:
     from profiler.runtimes._torch import TorchSession

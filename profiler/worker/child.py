@@ -27,6 +27,7 @@ def main() -> None:
     """
     job_file, descriptor, parent, ahead = sys.argv[2:6]
     limits.tie_to(int(parent))
+    limits.stay_offline()
     os.set_inheritable(int(descriptor), False)
 
     def send(message: dict[str, Any]) -> None:

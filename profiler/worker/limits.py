@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import resource
 import signal
+import socket
 import sys
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+# Modules that report use or fetch things as soon as they are imported; their libraries do without.
+_REPORTERS = ("openvino_telemetry", "aliyun")
+_STARTS_A_PROGRAM = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn")
+_INSTALLER = re.compile(r"(^|[\s/'\"])(pip[0-9.]*|uv|conda|mamba)(['\"\s]|$)")
 
 
 def tie_to(parent_pid: int) -> None:
@@ -27,3 +34,33 @@ def hold_memory(memory_limit_bytes: int | None) -> None:
     """
     if memory_limit_bytes is not None:
         resource.setrlimit(resource.RLIMIT_DATA, (memory_limit_bytes, memory_limit_bytes))
+
+
+def stay_offline() -> None:
+    """Refuse connections, and programs that install packages, to all Python code from now on.
+
+    Some libraries send reports when they are imported or convert a model, and some install what
+    they miss. C code is not reached by this; none of the supported runtimes connects from there.
+    """
+    for name in _REPORTERS:
+        sys.modules[name] = None  # type: ignore[assignment] # the import system's word for "absent"
+    sys.addaudithook(_refuse)
+
+
+def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in _STARTS_A_PROGRAM:
+        if _INSTALLER.search(" ".join(_words(arguments))):
+            raise PermissionError("a worker installs nothing")
+    elif event == "socket.getaddrinfo" or (
+        event in ("socket.connect", "socket.sendto", "socket.bind")
+        and arguments[0].family != socket.AF_UNIX
+    ):
+        raise PermissionError("a worker opens no network connection")
+
+
+def _words(value: Any) -> list[str]:
+    if isinstance(value, bytes | str | os.PathLike):
+        return [os.fsdecode(value)]
+    return (
+        [word for part in value for word in _words(part)] if isinstance(value, list | tuple) else []
+    )

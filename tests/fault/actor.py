@@ -3,10 +3,12 @@
 import ctypes
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import time
+import urllib.request
 
 import numpy as np
 
@@ -59,6 +61,14 @@ def act(mode):
         setattr(time, "time", iter(range(10**9, 0, -1)).__next__)  # noqa: B010
     elif mode == "one-core":
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    elif mode == "connect":
+        socket.create_connection(("127.0.0.1", 9), timeout=1)
+    elif mode == "resolve":
+        urllib.request.urlopen("https://example.invalid/")
+    elif mode == "install":
+        subprocess.run([sys.executable, "-m", "pip", "install", "six"], check=False)
+    elif mode == "install-by-shell":
+        os.system("pip install six")
     elif mode == "raise":
         raise ValueError("the actor's own words")
 

@@ -254,3 +254,24 @@ def wait_until(condition, limit_s=20.0):
     while not condition():
         assert time.monotonic() < deadline, "timed out"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("mode", ["connect", "resolve"])
+def test_a_runtime_opens_no_network_connection(actor_python, mode):
+    _, found, problem = run(actor_python, load=mode)
+    assert found is None
+    assert "a worker opens no network connection" in problem.message
+
+
+@pytest.mark.parametrize("mode", ["install", "install-by-shell"])
+def test_a_runtime_installs_nothing(actor_python, mode):
+    _, found, problem = run(actor_python, load=mode)
+    assert found is None
+    assert "a worker installs nothing" in problem.message
+
+
+def test_openvino_is_used_without_its_reports_of_use(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _, problem = result_of(launch(Job("probe", {"runtime": "openvino-cpu"})))
+    assert problem is None
+    assert list(tmp_path.iterdir()) == []  # its reporter keeps a client id there

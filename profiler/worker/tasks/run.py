@@ -1,4 +1,4 @@
-"""Run a model on ONNX Runtime CPU and write its outputs to a file."""
+"""Run a model on a target and write its outputs to a file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from profiler.core.plain import from_plain
 from profiler.core.plugins import load
 from profiler.core.target import Target
 from profiler.runtimes._runtime import Runtime
@@ -15,10 +16,10 @@ from profiler.runtimes._runtime import Runtime
 def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
     """Run each set of inputs once.
 
-    Arguments: model (path), optimization (level), feeds and outputs: lists of files, one a set; an
-    array file holds `names` and `arr_0`, `arr_1` and so on.
+    Arguments: model (path), target, feeds and outputs: lists of files, one a set; an array file
+    holds `names` and `arr_0`, `arr_1` and so on.
     """
-    target = Target("onnxruntime-cpu", options=(("optimization", arguments["optimization"]),))
+    target: Target = from_plain(Target, arguments["target"])
     runtime: Runtime = load("profiler.runtimes", target.runtime)
     send({"stage": "imported"})
     session = runtime.load(Path(arguments["model"]), target)

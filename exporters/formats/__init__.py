@@ -1,0 +1,1 @@
+"""One format of a runtime a file; a format converts inside a worker process only."""

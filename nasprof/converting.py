@@ -1,0 +1,180 @@
+"""A model in a runtime's own format: converted in a worker, verified, kept by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from exporters import artifact, formats
+from exporters.artifact import Artifact
+from exporters.formats._format import FORMATS, ONNX, Format, Signature
+from exporters.model_file import ModelFile
+from exporters.options import LARGEST_MESSAGE_BYTES
+from nasprof import exporting
+from nasprof.subjects._subject import Subject
+from profiler import parity
+from profiler.bench.reference import reference_outputs
+from profiler.core import plugins
+from profiler.core.errors import ModelError, UnavailableError
+from profiler.core.outcome import FailureKind, OutputError
+from profiler.core.plain import from_plain, to_plain
+from profiler.core.target import Target
+from profiler.core.tensor import TensorSpec
+from profiler.worker.convert import convert
+from profiler.worker.feeds import make_feeds
+from profiler.worker.run import read_arrays, run_target
+
+_SEEDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What is converted: a model at fixed sizes, and the network that it was exported from.
+
+    `subject` is None for a model that was an ONNX file from the start.
+    """
+
+    model: ModelFile
+    label: str
+    inputs: tuple[TensorSpec, ...]
+    subject: Subject | None = None
+    batch: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An artifact that was verified; `parity` has one error a seed, none without a reference.
+
+    Unit: seconds for converting and verifying.
+    """
+
+    artifact: Artifact
+    parity: tuple[OutputError, ...]
+    versions: tuple[tuple[str, str], ...]
+
+
+def artifact_folder() -> Path:
+    """Where artifacts are kept between runs."""
+    return exporting.default_cache().with_name("artifacts")
+
+
+def reference_folder() -> Path:
+    """Where reference outputs are kept between runs."""
+    return exporting.default_cache().with_name("references")
+
+
+def to_format(original: Original, name: str, precision: str = "fp32") -> Converted:
+    """Return the model in a format, converted when the cache does not hold it.
+
+    Raises: InputError for an unknown format, UnavailableError without its converter, ModelError
+    with kind and reason when it cannot be converted or its outputs are not the model's.
+    """
+    converter: Format = plugins.load(FORMATS, name)
+    versions = _versions(name, converter)
+    source = _source(original, name, converter, precision)
+    signature = Signature(original.inputs, original.model.outputs)
+    identity = [
+        name, precision, original.model.sha256, versions, to_plain(signature),
+        original.seed, _code(),
+    ]  # fmt: skip
+    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+
+    def make(path: Path) -> dict[str, Any]:
+        convert(name, source, path, signature, precision)
+        errors = _verify(path, original, Target(converter.runtime, precision=precision))
+        return {"parity": to_plain(errors)}
+
+    made = artifact.keep(artifact_folder(), key, converter.file, make)
+    errors = from_plain(tuple[OutputError, ...], made.facts["parity"])
+    return Converted(made, errors, tuple(versions.items()))
+
+
+def _source(original: Original, name: str, converter: Format, precision: str) -> Path:
+    """The file that is converted.
+
+    Raises: ModelError when this model has none for this format.
+    """
+    if precision not in converter.precisions:
+        raise ModelError(
+            FailureKind.WRONG_PRECISION,
+            f"{name} has no precision {precision!r}; it has: {', '.join(converter.precisions)}",
+        )
+    if converter.source == ONNX:
+        size = original.model.size_bytes
+        size += sum(file.size_bytes or 0 for file in original.model.external)
+        if size > LARGEST_MESSAGE_BYTES:
+            raise ModelError(
+                FailureKind.UNSUPPORTED, f"{name} is made of models below 2 GiB, not {size} bytes"
+            )
+        return original.model.path
+    return program_of(original, name)
+
+
+def program_of(original: Original, wanted_by: str) -> Path:
+    """The network as a program of torch.export, for what runs or converts torch itself.
+
+    Raises: ModelError for an ONNX file, InputError when torch.export cannot take the network.
+    """
+    if original.subject is None:
+        raise ModelError(
+            FailureKind.UNSUPPORTED,
+            f"{original.label} is an ONNX file, and {wanted_by} takes torch networks only",
+        )
+    sha256, batch, seed = original.model.sha256, original.batch, original.seed
+    return exporting.program(original.subject, sha256, batch=batch, seed=seed).path
+
+
+def _verify(path: Path, original: Original, target: Target) -> tuple[OutputError, ...]:
+    """Compare the artifact's outputs with the model's on several seeds, in a worker.
+
+    Raises: ModelError `bad_output` when one differs by more than the precision explains.
+    """
+    seeds = range(original.seed, original.seed + _SEEDS)
+    folder, model = reference_folder(), original.model
+    files = [reference_outputs(model, original.inputs, seed, folder, 120.0) for seed in seeds]
+    known = [(seed, file) for seed, file in zip(seeds, files, strict=True) if file is not None]
+    feeds = [make_feeds(original.inputs, seed) for seed, _ in known]
+    outputs = run_target(path, target, feeds)
+    errors = tuple(
+        parity.compare(read_arrays(file), got)
+        for (_, file), got in zip(known, outputs, strict=True)
+    )
+    for (seed, _), error in zip(known, errors, strict=True):
+        if not parity.acceptable(error, target.precision):
+            raise ModelError(
+                FailureKind.BAD_OUTPUT,
+                f"converted for {target.runtime} at {target.precision}, its outputs differ by "
+                f"{error.relative:.2g} of their scale (seed {seed})",
+            )
+    return errors
+
+
+def _versions(name: str, converter: Format) -> dict[str, str]:
+    """Versions of what converts.
+
+    Raises: UnavailableError naming what is missing and the remedy.
+    """
+    found = {}
+    for package in converter.packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError as error:
+            raise UnavailableError(
+                f"{name} needs {package}, which is not installed; {converter.remedy}"
+            ) from error
+    return found
+
+
+@cache
+def _code() -> str:
+    """Hash of the converting code: what another version of it wrote is not found."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(formats.__path__[0]).parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,29 @@
+"""Convert a model in a worker of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exporters.formats._format import Signature
+from profiler.core.errors import ModelError
+from profiler.core.plain import to_plain
+from profiler.worker.classify import result_of
+from profiler.worker.launch import Job, launch
+
+DEADLINE_S = 600.0
+
+
+def convert(
+    converter: str, source: Path, path: Path, signature: Signature, precision: str = "fp32"
+) -> None:
+    """Write the artifact `path` of a model; the worker reads `source` and writes beside `path`.
+
+    Raises: ModelError with the kind and the reason when the worker gives none.
+    """
+    arguments = {
+        "format": converter, "source": str(source.resolve()), "path": str(path.resolve()),
+        "signature": to_plain(signature), "precision": precision,
+    }  # fmt: skip
+    _, problem = result_of(launch(Job("convert", arguments, DEADLINE_S)))
+    if problem is not None:
+        raise ModelError(problem.kind, f"it cannot be converted to {converter}: {problem.message}")
