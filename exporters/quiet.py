@@ -27,7 +27,7 @@ def quiet() -> Iterator[list[warnings.WarningMessage]]:
             if stream is not None:
                 stream.flush()
         for descriptor in (1, 2):
-            stack.enter_context(_redirected(descriptor, sink.fileno()))
+            stack.enter_context(redirected(descriptor, sink.fileno()))
         stack.enter_context(redirect_stdout(sink))
         stack.enter_context(redirect_stderr(sink))
         # Handlers made at import keep the stream they found, so loggers are stopped at the source.
@@ -40,7 +40,8 @@ def quiet() -> Iterator[list[warnings.WarningMessage]]:
 
 
 @contextmanager
-def _redirected(descriptor: int, target: int) -> Iterator[None]:
+def redirected(descriptor: int, target: int) -> Iterator[None]:
+    """Send what this process writes to one descriptor to another, text of C code included."""
     try:
         saved = os.dup(descriptor)
     except OSError:  # closed, as in a daemon: nothing can be written there
