@@ -240,6 +240,7 @@ def bench_all(
     *,
     threads: Sequence[int] = (1,),
     batches: Sequence[int | None] = (None,),
+    streams: Sequence[int] = (1,),
     precision: str = "fp32",
     dims: Mapping[str, int] | None = None,
     input_shape: tuple[int, ...] | None = None,
@@ -250,11 +251,12 @@ def bench_all(
     on_progress: Progress = _silent,
     on_note: Note = _quiet,
 ) -> list[Outcome]:
-    """Measure every model on every target at every thread count and batch.
+    """Measure every model on every target at every thread count, batch and number of streams.
 
     A failed measurement is an outcome of its own; a run that was killed is continued. A target that
     cannot be used here is told to `on_note` and left out while others can. `lock_gpu_clock` holds
-    the GPU's multiprocessors at so many MHz meanwhile, and frees them whatever happens.
+    the GPU's multiprocessors at so many MHz meanwhile, and frees them whatever happens. `streams`
+    counts the instances of a model that run at once; `Measurement.throughput` is all theirs.
     Raises: InputError for bad input, before anything is measured.
     """
     from nasprof import measuring
@@ -268,15 +270,17 @@ def bench_all(
         for batch in batches:
             sizes = measuring.Sizes(batch, dims or {}, input_shape)
             plan = _plan(quick, seed, measuring.dims_of(sizes))
+            plans = [replace(plan, streams=count) for count in streams]
             ready = []
             for number, model in enumerate(models):
                 on_progress(number, len(models), f"preparing {model}")
                 ready.append(measuring.prepare(model, sizes, seed, opened, on_note))
             if not outcomes:
-                measuring.warn(threads, on_note)
-            outcomes += measuring.measure_models(
-                ready, asked, sizes, plan, opened, on_progress, lock_gpu_clock
-            )
+                measuring.warn([t * max(streams) for t in threads], on_note)
+            for each in plans:
+                outcomes += measuring.measure_models(
+                    ready, asked, sizes, each, opened, on_progress, lock_gpu_clock
+                )
     return outcomes
 
 

@@ -182,7 +182,7 @@ def _run(store: Store, session: str) -> dict[tuple[str, str, str], OutcomeRecord
 
 
 def _name(found: Outcome) -> tuple[str, str, str]:
-    return found.label, found.target.key, str(found.plan.dims)
+    return found.label, found.target.key, f"{found.plan.dims} {found.plan.streams}"
 
 
 def _matched(

@@ -9,9 +9,7 @@ from profiler.core.tensor import TensorSpec
 from profiler.core.units import mib, ms, si
 from reports.gather import Material, Subject
 from reports.quantities import UNKNOWN, short, shown
-from reports.rows import Row
-
-_MARKS = {"noisy": "~", "invalid": "!"}
+from reports.rows import MARKS, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +36,11 @@ def measurement_grid(subjects: Sequence[Subject], letters: dict[str, str]) -> Gr
         ("Model", "file or subject; #n is a trial of the search"),
         ("Runtime", "what executed the model; point at it for its options"),
         ("Precision", "asked for and verified"),
-        ("Threads", "threads inside an operator"),
+        ("Threads", "threads inside an operator, times instances that ran at once"),
         ("Batch", "items in one inference"),
         ("Median ms", "time of one inference of the whole batch; ~ noisy, ! invalid"),
         ("95% interval", "of the median, between rounds and processes"),
+        ("Per s", "inferences a second, of all instances together"),
         ("p90", "slower than 9 of 10 samples; only from 64 samples on"),
         ("Load ms", "time to create the session"),
         ("First ms", "time of the first inference"),
@@ -62,12 +61,13 @@ def _measurement_cells(row: Row, letters: dict[str, str]) -> tuple[Cell, ...]:
         Cell(short(row.name, 60), note=f"{shown(row.label)} {row.model_sha256}"),
         Cell(shown(row.runtime, 60), note=shown(row.options)),
         Cell(shown(row.precision, 20)),
-        Cell(str(row.threads), number=True),
+        Cell(f"{row.threads}" + (f" × {row.streams}" if row.streams > 1 else ""), number=True),
         Cell(shown(row.batch or "?", 20), number=True),
         Cell(
-            _MARKS.get(row.verdict, "") + _ms(row.median_ns), True, shown(row.reasons), row.verdict
+            MARKS.get(row.verdict, "") + _ms(row.median_ns), True, shown(row.reasons), row.verdict
         ),
         Cell(f"{_ms(row.low_ns)}–{_ms(row.high_ns)}", True, row.on_gpu),
+        Cell("–" if row.throughput_per_s is None else f"{row.throughput_per_s:.4g}", number=True),
         Cell(_ms(row.p90_ns), number=True),
         Cell(_ms(row.load_ns), number=True),
         Cell(_ms(row.first_run_ns), number=True),

@@ -13,15 +13,18 @@ from profiler.core.units import mib, ms
 
 # The enqueue median over which trtexec calls a number host-bound (NVIDIA, sampleReporting.cpp).
 _HOST_BOUND = 0.8
+# Before a number that is not to be relied on, by its verdict.
+MARKS = {"noisy": "~", "invalid": "!"}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A measurement or a failure; None is unknown or does not apply.
 
-    Unit: in the names; latencies are for one inference of the whole batch. `newest` is False for a
-    measurement that was repeated later with the same model, target, plan and environment. `again`
-    marks the second measurement of a trial of the search.
+    Unit: in the names; latencies are for one inference of the whole batch, `throughput_per_s` is
+    such inferences a second of all streams together, `energy_mj` that of one, less idle. `newest`
+    is False for a measurement that was repeated later with the same model, target, plan and
+    environment. `again` marks the second measurement of a trial of the search.
     """
 
     status: str
@@ -45,6 +48,8 @@ class Row:
     stopped: str | None = None
     clean_share: float | None = None
     drift: float | None = None
+    start_ns: float | None = None
+    import_ns: float | None = None
     load_ns: float | None = None
     first_run_ns: float | None = None
     peak_rss_bytes: int | None = None
@@ -53,6 +58,10 @@ class Row:
     enqueue_ns: float | None = None
     transfer_ns: float | None = None
     gpu_memory_bytes: int | None = None
+    streams: int = 1
+    throughput_per_s: float | None = None
+    energy_mj: float | None = None
+    meter: str | None = None
     error_max_abs: float | None = None
     error_relative: float | None = None
     error_cosine: float | None = None
@@ -107,7 +116,8 @@ class Row:
     @property
     def target(self) -> str:
         """Runtime, precision, threads and options in one line."""
-        parts = [self.runtime, self.precision, f"{self.threads}t", self.options]
+        streams = f"{self.streams} streams" if self.streams > 1 else ""
+        parts = [self.runtime, self.precision, f"{self.threads}t", self.options, streams]
         return "/".join(part for part in parts if part)
 
 
@@ -142,6 +152,8 @@ def _measured(found: Measurement) -> Row:
         reasons="; ".join(latency.reasons) if latency else "no samples",
         processes=len(found.attempts),
         stopped=why_stopped(found) if latency else None,
+        start_ns=found.start_ns,
+        import_ns=found.import_ns,
         load_ns=found.load_ns,
         first_run_ns=found.first_run_ns,
         peak_rss_bytes=found.peak_rss_bytes,
@@ -150,6 +162,9 @@ def _measured(found: Measurement) -> Row:
         enqueue_ns=found.enqueue_ns,
         transfer_ns=found.transfer_ns,
         gpu_memory_bytes=found.gpu_memory_bytes,
+        throughput_per_s=found.throughput if latency else None,
+        energy_mj=found.energy_mj,
+        meter=found.meter,
         error_max_abs=error.max_abs if error else None,
         error_relative=error.relative if error else None,
         error_cosine=error.cosine if error else None,
@@ -200,6 +215,7 @@ def _identity(found: Outcome, status: str, verdict: str) -> Row:
         plan_key=found.plan.key,
         dims=" ".join(f"{name}={size}" for name, size in found.plan.dims),
         seed=found.plan.seed,
+        streams=found.plan.streams,
     )
 
 

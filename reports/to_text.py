@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from tabulate import tabulate
@@ -12,9 +13,8 @@ from profiler.core.outcome import Outcome
 from profiler.core.units import mib, ms
 from profiler.store.records import HistoryEntry, TrialRecord
 from reports.quantities import limit_text, quantity, short, shown
-from reports.rows import Row, outcome_row
+from reports.rows import MARKS, Row, outcome_row
 
-_MARKS = {"noisy": "~", "invalid": "!"}
 _OUTCOME_HEAD = (
     "model", "target", "thr", "batch", "median ms", "95% interval", "p90", "load ms", "first ms",
     "peak MiB", "error", "verdict",
@@ -118,16 +118,18 @@ def _trial_cells(
 
 
 def _outcome_cells(row: Row) -> tuple[str, ...]:
-    name = (short(row.label, 60), shown(row.target.replace(f"/{row.threads}t", ""), 60))
+    bare = replace(row, streams=1).target.replace(f"/{row.threads}t", "")
+    name = (short(row.label, 60), shown(bare, 60))
+    threads = str(row.threads) + (f" x {row.streams}" if row.streams > 1 else "")
     if row.median_ns is None or row.low_ns is None or row.high_ns is None:
         why = f"failed: {row.failure or row.reasons}"
         if row.message:
             why += f" at {row.stage}: {shown(row.message, 160)}"
-        return (*name, str(row.threads), row.batch or "", *("-",) * 7, why)
-    mark = _MARKS.get(row.verdict, "")
+        return (*name, threads, row.batch or "", *("-",) * 7, why)
+    mark = MARKS.get(row.verdict, "")
     return (
         *name,
-        str(row.threads),
+        threads,
         row.batch or "?",
         f"{mark}{ms(row.median_ns)}",
         f"{ms(row.low_ns)} .. {ms(row.high_ns)}",
@@ -142,11 +144,17 @@ def _outcome_cells(row: Row) -> tuple[str, ...]:
 
 def _footnotes(rows: Sequence[Row]) -> list[str]:
     lines = [
-        f"{_MARKS[row.verdict]} {short(row.label, 60)} on {shown(row.runtime)}: {row.reasons}"
+        f"{MARKS[row.verdict]} {short(row.label, 60)} on {shown(row.target)}: {row.reasons}"
         for row in rows
-        if row.verdict in _MARKS and row.reasons
+        if row.verdict in MARKS and row.reasons
     ]
     lines += [f"{short(row.label, 60)} on {row.target}: {row.on_gpu}" for row in rows if row.on_gpu]
+    lines += [
+        f"{short(row.label, 60)} on {row.target}: {row.energy_mj:.4g} mJ an inference less idle, "
+        f"by {row.meter}"
+        for row in rows
+        if row.energy_mj is not None
+    ]
     if any(row.measured and row.p90_ns is None for row in rows):
         lines.append("p90 is '-' below 64 samples")
     return lines

@@ -41,6 +41,9 @@ def command(
     ] = None,
     batch: Annotated[str | None, typer.Option(metavar="N,...", help="Batch sizes.")] = None,
     threads: Annotated[str, typer.Option(metavar="N,...", help="Threads of the runtime.")] = "1",
+    streams: Annotated[
+        str, typer.Option(metavar="N,...", help="Instances of the model that run at once.")
+    ] = "1",
     precision: Annotated[str, typer.Option(help="Precision the runtime must run at.")] = "fp32",
     dim: options.Dims = None,
     input_shape: options.InputShape = None,
@@ -75,6 +78,7 @@ def command(
             asked,
             threads=options.sizes(threads, "--threads"),
             batches=options.sizes(batch, "--batch") or [None],
+            streams=options.sizes(streams, "--streams"),
             precision=precision,
             dims=options.dims(dim),
             input_shape=options.shape(input_shape),
@@ -91,6 +95,8 @@ def command(
 
 
 def _show(outcomes: Sequence[Outcome], json: bool) -> None:
+    from reports.rows import outcome_row
+    from reports.sweeps import sweep_text
     from reports.to_json import outcome_rows
     from reports.to_text import outcome_table
 
@@ -98,6 +104,8 @@ def _show(outcomes: Sequence[Outcome], json: bool) -> None:
         show_json(outcome_rows(outcomes))
     else:
         print(outcome_table(outcomes))
+        if swept := sweep_text(outcome_row(outcome) for outcome in outcomes):
+            print(f"\n{swept}")
     if any(not hasattr(outcome, "latency") for outcome in outcomes):
         raise typer.Exit(FAILED)
 

@@ -68,7 +68,8 @@ def from_store(
     Raises: InputError when there are too few.
     """
     outcomes = store.outcomes(targets=[target])
-    measured = [outcome for outcome in outcomes if isinstance(outcome, Measurement)]
+    # Beside other streams of its own a model takes another time.
+    measured = [o for o in outcomes if isinstance(o, Measurement) and o.plan.streams == 1]
     chosen = environment or _environment(measured)
     here = [m for m in measured if m.environment_key == chosen]
     usable = [m for m in here if _usable(m)]

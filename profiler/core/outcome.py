@@ -65,6 +65,7 @@ class Round:
 
     Unit: ns a sample; a sample is `runs_per_sample` inferences. `switches` are involuntary context
     switches, `faults` major page faults. `external_load` is what others used meanwhile, in cores.
+    `stream_samples` counts the samples of each stream, which follow one another; empty for one.
     """
 
     wall_ns: tuple[int, ...]
@@ -74,6 +75,27 @@ class Round:
     runs_per_sample: int = 1
     external_load: float | None = None
     device: DeviceSamples | None = None
+    stream_samples: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """What the rounds of one process took from an energy meter.
+
+    Unit: joules of everything that the meter covers, over `seconds` and `runs` inferences;
+    `idle_w` is what it drew before the model was loaded, with nothing of ours running.
+    """
+
+    meter: str
+    joules: float
+    seconds: float
+    runs: int
+    idle_w: float
+
+    @property
+    def per_run_mj(self) -> float:
+        """Energy in mJ of one inference of the whole batch, less what the machine draws idle."""
+        return (self.joules - self.idle_w * self.seconds) * 1e3 / self.runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +126,10 @@ class Attempt:
     """What one worker process measured.
 
     Unit: ns and bytes as named. `started_ns` is from asking for the process to its imports, None
-    for a process that waited for its job. `peak_rss_bytes` is the process's peak, `base_rss_bytes`
-    its size before the model was loaded. `transfer_ns` is for copying inputs to a GPU and
-    outputs back, and no part of the samples; `gpu_memory_bytes` is what it holds there
-    after the last round.
+    for a process that waited for its job; `import_ns` is its last part, the runtime's import.
+    `peak_rss_bytes` is the process's peak, `base_rss_bytes` its size before the model was loaded.
+    `transfer_ns` is for copying inputs to a GPU and outputs back, and no part of the samples;
+    `gpu_memory_bytes` is what it holds there after the last round.
     """
 
     started_ns: int | None
@@ -125,6 +147,8 @@ class Attempt:
     after: Conditions
     transfer_ns: int | None = None
     gpu_memory_bytes: int | None = None
+    import_ns: int | None = None
+    energy: Energy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +200,32 @@ class Measurement:
         return _median([attempt.first_run_ns for attempt in self.attempts])
 
     @property
+    def start_ns(self) -> float | None:
+        """Median time from asking for a process to the import of the runtime, over processes."""
+        started = [(a.started_ns, a.import_ns) for a in self.attempts]
+        return _known_median([s - i for s, i in started if s is not None and i is not None])
+
+    @property
+    def import_ns(self) -> float | None:
+        """Median time to import the runtime, over processes."""
+        return _known_median([a.import_ns for a in self.attempts if a.started_ns is not None])
+
+    @property
+    def throughput(self) -> float:
+        """Median of the rounds' inferences a second, over all streams at once."""
+        return _median([_rate(block) for a in self.attempts for block in a.rounds])
+
+    @property
+    def energy_mj(self) -> float | None:
+        """Median mJ of one inference less idle, over processes; None where nothing meters it."""
+        return _known_median([a.energy.per_run_mj for a in self.attempts if a.energy is not None])
+
+    @property
+    def meter(self) -> str | None:
+        """What measured the energy."""
+        return next((a.energy.meter for a in self.attempts if a.energy is not None), None)
+
+    @property
     def device_ns(self) -> float | None:
         """Median time of one inference on the GPU's own clock."""
         return self._per_run("device_ns")
@@ -188,8 +238,7 @@ class Measurement:
     @property
     def transfer_ns(self) -> float | None:
         """Median time to copy inputs to the GPU and outputs back, over processes."""
-        known = [a.transfer_ns for a in self.attempts if a.transfer_ns is not None]
-        return _median(known) if known else None
+        return _known_median([a.transfer_ns for a in self.attempts])
 
     @property
     def gpu_memory_bytes(self) -> int | None:
@@ -215,7 +264,7 @@ class Measurement:
             if block.device is not None
             for value in getattr(block.device, name)
         ]
-        return _median(values) if values else None
+        return _known_median(values)
 
     @property
     def output_error(self) -> OutputError | None:
@@ -250,3 +299,18 @@ def _median(values: Sequence[float]) -> float:
     ordered = sorted(values)
     middle = len(ordered) // 2
     return float(ordered[middle]) if len(ordered) % 2 else sum(ordered[middle - 1 : middle + 1]) / 2
+
+
+def _known_median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return _median(known) if known else None
+
+
+def _rate(block: Round) -> float:
+    """Inferences a second of one round: the sum over its streams."""
+    rate, start = 0.0, 0
+    for samples in block.stream_samples or (len(block.wall_ns),):
+        took_ns = sum(block.wall_ns[start : start + samples])
+        rate += samples * block.runs_per_sample * 1e9 / took_ns
+        start += samples
+    return rate

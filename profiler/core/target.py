@@ -33,7 +33,8 @@ class BenchPlan:
 
     `processes` workers measure `rounds` rounds each; more are added, up to `max_processes`, until
     half the 95 % interval of the median is within `interval` of it.
-    Unit: seconds, bytes and counts as named. `dims` gives sizes to symbolic dimensions.
+    Unit: seconds, bytes and counts as named. `dims` gives sizes to symbolic dimensions. `streams`
+    instances of the model run at once, each in a thread of its own.
     Source: shared protocol of MLPerf, nvbench and pyperf, see docs/measuring.md.
     """
 
@@ -51,6 +52,7 @@ class BenchPlan:
     memory_limit_bytes: int | None = None
     dims: tuple[tuple[str, int], ...] = ()
     seed: int = 0
+    streams: int = 1
 
     @classmethod
     def quick(cls, *, seed: int = 0, dims: tuple[tuple[str, int], ...] = ()) -> BenchPlan:

@@ -96,6 +96,10 @@ class OrtSession:
             value.update_inplace(feeds[name])
         self._binding.copy_outputs_to_cpu()
 
+    def another(self) -> OrtSession | None:
+        """A binding of its own on the same session; None on a GPU, where it has but one stream."""
+        return OrtSession(self._session, self._device) if self._stream is None else None
+
     def outputs(self) -> dict[str, Array]:
         """Copies of the outputs of the last inference."""
         names = [output.name for output in self._session.get_outputs()]

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 from profiler.core.environment import Conditions
 from profiler.core.outcome import (
     Attempt,
+    Energy,
     Failure,
     FailureKind,
     Measurement,
@@ -86,6 +87,8 @@ class _AttemptRecord:
     after: Conditions
     transfer_ns: int | None = None
     gpu_memory_bytes: int | None = None
+    import_ns: int | None = None
+    energy: Energy | None = None
 
 
 def attempt_row(

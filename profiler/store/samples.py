@@ -22,12 +22,15 @@ class RoundHead:
     runs_per_sample: int
     external_load: float | None = None
     device_columns: tuple[str, ...] = ()
+    stream_samples: tuple[int, ...] = ()
 
 
 def heads(rounds: Sequence[Round]) -> tuple[RoundHead, ...]:
     """Describe the rounds that `pack` writes."""
     return tuple(
-        RoundHead(len(r.wall_ns), r.runs_per_sample, r.external_load, _device_columns(r))
+        RoundHead(
+            len(r.wall_ns), r.runs_per_sample, r.external_load, _device_columns(r), r.stream_samples
+        )
         for r in rounds
     )
 
@@ -74,7 +77,7 @@ def unpack(data: bytes, described: Sequence[RoundHead]) -> tuple[Round, ...]:
         rounds.append(
             Round(
                 wall, cpu, switches, faults, head.runs_per_sample, head.external_load,
-                DeviceSamples(**device) if device else None,
+                DeviceSamples(**device) if device else None, head.stream_samples,
             )
         )  # fmt: skip
         start += n * count

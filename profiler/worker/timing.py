@@ -96,6 +96,7 @@ def host_round(
     block: int,
     external: float | None,
     device: DeviceSamples | None = None,
+    stream_samples: tuple[int, ...] = (),
 ) -> Round:
     """Samples with what the process used from before to after each."""
     return Round(
@@ -106,6 +107,7 @@ def host_round(
         runs_per_sample=block,
         external_load=external,
         device=device,
+        stream_samples=stream_samples,
     )
 
 

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,25 @@ def work_for(path, folder, target=CPU, batch=None):
 
 def run(works, store, plan=PLAN):
     return measure(works, plan, store, capture().key)
+
+
+def test_streams_run_at_once_and_come_back_from_the_store(matmul, tmp_path, store):
+    plan = replace(PLAN, streams=2)
+    (found,) = run([work_for(matmul, tmp_path, batch=8)], store, plan)
+    assert [len(b.stream_samples) for a in found.attempts for b in a.rounds] == [2] * 4
+    assert found.throughput > 0
+    assert found.latency.samples == len(found.samples_ns)
+    (alone,) = run([work_for(matmul, tmp_path, batch=8)], store)
+    assert alone.session != found.session
+    assert alone.attempts[0].rounds[0].stream_samples == ()
+    assert store.outcomes(sessions=[found.session]) == [found]
+
+
+def test_a_cold_start_is_told_by_phase(matmul, tmp_path, store):
+    (found,) = run([work_for(matmul, tmp_path, batch=8)], store)
+    assert found.start_ns > 0
+    assert found.import_ns > 0
+    assert all(a.started_ns > a.import_ns for a in found.attempts)
 
 
 def test_a_model_is_measured_by_the_planned_number_of_processes(matmul, tmp_path, store):

@@ -110,3 +110,12 @@ def test_the_gpu_is_the_one_that_cuda_may_use(fake_gpu, visible, found):
 def test_a_machine_with_the_driver_and_no_gpu_has_none(fake_gpu):
     fake_gpu.set(count=0)
     assert ask(fake_gpu, "print(json.dumps(gpu.first() is None))") is True
+
+
+def test_energy_is_metered_in_joules_and_unknown_where_the_board_does_not_tell(fake_gpu):
+    meter = "from profiler.worker.energy import find_meter\nmeter = find_meter(gpu.find())\n"
+    spend = "open(os.environ['FAKE_NVML_STATE'], 'a').write('energy_mj 9000\\n')\n"
+    show = "print(json.dumps([meter.name, meter.read() - before]))"
+    assert ask(fake_gpu, f"{meter}before = meter.read()\n{spend}{show}") == ["NVML", 4.0]
+    fake_gpu.set(energy_mj=-1)
+    assert ask(fake_gpu, f"{meter}print(json.dumps(meter))") is None

@@ -49,7 +49,9 @@ def test_outcomes_are_lines_with_marks_and_reasons(filled: Store) -> None:
     noisy = [line for line in lines if "shufflenet" in line and " noisy" in line]
     assert len(noisy) == 1
     assert "~" in noisy[0]
-    assert any(line.startswith("~ light_shufflenet.onnx on onnxruntime-cpu:") for line in lines)
+    assert any(
+        line.startswith("~ light_shufflenet.onnx on onnxruntime-cpu/fp32/") for line in lines
+    )
     assert sum("failed: " in line for line in lines) == 2
     assert "segmentation" in table
     assert outcome_table([]) == "nothing was measured"

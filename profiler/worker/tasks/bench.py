@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from profiler.runtimes._runtime import Array, Call, DeviceCall, Runtime, Session
 from profiler.worker import timing
 from profiler.worker.conditions import read_conditions
 from profiler.worker.device_timing import take_device_round, transfer_ns
+from profiler.worker.energy import find_meter, idle, spend
 from profiler.worker.feeds import make_feeds
+from profiler.worker.streams import instances, take_parallel_round
 
 # Bits of the significand, by the names that runtimes use; integers say nothing of precision.
 _BITS = {
@@ -44,12 +47,15 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
     feeds = make_feeds(from_plain(tuple[TensorSpec, ...], arguments["inputs"]), plan.seed)
     gpu = first() if target.device == "cuda" else None
     before = read_conditions(gpu)
+    importing_ns = time.monotonic_ns()
     runtime: Runtime = load("profiler.runtimes", target.runtime)
     send({"stage": "imported"})
     asked_ns = arguments["started_ns"]
-    started_ns = None if asked_ns is None else time.monotonic_ns() - asked_ns
+    imported_ns = time.monotonic_ns()
+    metered = idle(find_meter(gpu))
     base_rss = _rss_bytes()
-    load_ns, session = _timed(lambda: runtime.load(Path(arguments["model"]), target))
+    model = Path(arguments["model"])
+    load_ns, session = _timed(lambda: runtime.load(model, target))
     send({"stage": "loaded"})
     _check_names(session, feeds)
     _check_placement(session, target)
@@ -58,11 +64,13 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
     send({"stage": "first_run"})
     warm = timing.warm_up(call, plan)
     send({"stage": "warm"})
-    rounds = _rounds(call, plan, warm.run_ns, gpu, send)
+    more = instances(session, plan.streams, lambda: runtime.load(model, target))[1:]
+    calls = [call, *(_warm(other.bind(feeds), plan) for other in more)]
+    rounds, energy = spend(metered, lambda: _rounds(calls, plan, warm.run_ns, gpu, send))
     after = read_conditions(gpu)
     peak_rss = _peak_rss_bytes()
     attempt = Attempt(
-        started_ns=started_ns,
+        started_ns=None if asked_ns is None else imported_ns - asked_ns,
         load_ns=load_ns,
         first_run_ns=first_run_ns,
         warmup_runs=warm.runs,
@@ -77,17 +85,29 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
         after=after,
         transfer_ns=transfer_ns(call.transfer) if isinstance(call, DeviceCall) else None,
         gpu_memory_bytes=_gpu_memory(gpu, before, after) if gpu else None,
+        import_ns=imported_ns - importing_ns,
+        energy=energy,
     )
     found: dict[str, Any] = to_plain(attempt)
     return found
 
 
-def _rounds(call: Call, plan: BenchPlan, run_ns: float, gpu: Gpu | None, send: Any) -> list[Round]:
+def _warm(call: Call, plan: BenchPlan) -> Call:
+    timing.warm_up(call, plan)
+    return call
+
+
+def _rounds(
+    calls: Sequence[Call], plan: BenchPlan, run_ns: float, gpu: Gpu | None, send: Any
+) -> list[Round]:
+    call = calls[0]
     block = timing.runs_per_sample(run_ns)
     deadline_ns = time.perf_counter_ns() + int(plan.max_s / plan.processes * 1e9)
     rounds: list[Round] = []
     for _ in range(plan.rounds):
-        if isinstance(call, DeviceCall):
+        if len(calls) > 1:
+            rounds.append(take_parallel_round(calls, plan, block, deadline_ns))
+        elif isinstance(call, DeviceCall):
             rounds.append(take_device_round(call, plan, block, deadline_ns, gpu))
         else:
             rounds.append(timing.take_round(call, plan, block, deadline_ns))
