@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
 from nasprof.predict._cost_mixture import MIN_COSTS, CostMixture
+from nasprof.predict._kept import Kept
 from nasprof.predict._normal import deviation
 from nasprof.predict._predictor import Array, Constant, Fitted, Predicted, Predictor
 from nasprof.search.cost_features import CostFeatures, Elsewhere, cost_features
 from nasprof.search.features import features
-from nasprof.search.kept import Kept
+from nasprof.search.pool import WHOLE, whole_pool
 from nasprof.search.problem import SearchProblem
+from nasprof.spaces._genes import space_size
 from nasprof.spaces._space import Genes, Space
 from profiler.core.choice import Constraint
 from profiler.store.records import TrialRecord
@@ -80,6 +82,12 @@ def log_inside_of(
 ) -> Array:
     """Logarithm of the probability that trials are inside, 0 or far below where it was measured."""
     genes = [trial.candidate.genes for trial in trials]
+    if space_size(problem.space) <= WHOLE:
+        # All of the space was predicted for the last proposal, and its features are at hand.
+        whole = whole_pool(problem)
+        if (places := whole.places(problem.space, genes)) is not None:
+            every = predict_costs(problem, history, whole.costs)
+            return log_inside_known({c: said.at(places) for c, said in every.items()}, trials)
     costs = cost_features(problem.space, genes, problem.elsewhere)
     return log_inside_known(predict_costs(problem, history, costs), trials)
 

@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from nasprof.predict._kept import Kept
 from nasprof.search.features import encode, gene_rows
-from nasprof.search.kept import Kept
 from nasprof.search.structures._structure import structure_of
 from nasprof.spaces._genes import canonical_forms, sample
 from nasprof.spaces._space import Genes, Space

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from nasprof.search.kept import Kept
+from nasprof.predict._kept import Kept
 from nasprof.search.structures._structure import structure_of
 from nasprof.spaces._genes import canonical_forms, sample
 from nasprof.spaces._space import Choice, Genes, Space

@@ -10,9 +10,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from nasprof.predict._kept import Kept
 from nasprof.search.cost_features import CostFeatures, Elsewhere, cost_features
 from nasprof.search.features import features
-from nasprof.search.kept import Kept
 from nasprof.search.problem import SearchProblem, scored
 from nasprof.spaces._genes import canonical_forms, distinct, mutate, sample, space_size
 from nasprof.spaces._space import Enumerated, Genes, Space
@@ -57,7 +57,7 @@ class Pool:
 def pool(problem: SearchProblem, history: Sequence[TrialRecord], rng: np.random.Generator) -> Pool:
     """The candidates to rank next; the rng only matters where the space is too large to list."""
     if space_size(problem.space) <= WHOLE:
-        return _whole(Kept(problem.space), Kept(problem.elsewhere))
+        return whole_pool(problem)
     known = scored(problem, history)
     elite = sorted(known, key=lambda form: known[form], reverse=True)[:ELITE]
     drawn = sample(problem.space, SAMPLED, rng)
@@ -68,6 +68,11 @@ def pool(problem: SearchProblem, history: Sequence[TrialRecord], rng: np.random.
         for _ in range(MUTANTS // 2)
     ]
     return _pool(problem.space, problem.elsewhere, [*near, *drawn])
+
+
+def whole_pool(problem: SearchProblem) -> Pool:
+    """Every candidate of a space that is small enough, worked out once."""
+    return _whole(Kept(problem.space), Kept(problem.elsewhere))
 
 
 def _pool(space: Space, elsewhere: Elsewhere | None, candidates: Sequence[Genes]) -> Pool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasprof.predict._normal import log_improvement, normal_scores
 from nasprof.predict._predictor import MIN_ROWS, Array, Bounded, Fitted, Predicted, Predictor
@@ -54,17 +55,17 @@ class RankEi:
         if len(new) == 0:
             return []
         costs = predict_costs(problem, history, candidates.costs)
-        inside = log_inside(costs, len(candidates.genes))[new]
-        if np.any(worthwhile := inside > _HOPE):
-            new, inside = new[worthwhile], inside[worthwhile]
+        inside = log_inside(costs, len(candidates.genes))
+        if np.any(worthwhile := inside[new] > _HOPE):
+            new = new[worthwhile]
         tried = latest(history)
         if len(tried) < max(problem.initial, MIN_ROWS):
-            chosen = _draw(inside, rng)
+            chosen = new[_draw(inside[new], rng)]
         else:
             seed = int(rng.integers(2**31))
             fitted, best = self._learn(problem, history, candidates, costs, seed)
-            chosen = most_worth(fitted, candidates.features[new], inside, best)
-        return [candidates.genes[new[chosen]]]
+            chosen = most_worth(fitted, candidates.features, new, inside[new], best)
+        return [candidates.genes[chosen]]
 
     def _learn(
         self,
@@ -90,25 +91,25 @@ class RankEi:
         return predictor.fit(rows, scores, seed), expected_best(scores, np.exp(chances))
 
 
-def most_worth(fitted: Fitted, x: Array, inside: Array, best: float) -> int:
-    """The position of the greatest expected improvement times probability of being inside.
+def most_worth(fitted: Fitted, x: Array, new: NDArray[np.intp], inside: Array, best: float) -> int:
+    """The row, of those in `new`, of the greatest expected improvement times chance to be inside.
 
     Candidates are taken in the order of an upper bound, where the predictor has one, until none
-    that is left can be greater. Shapes: x [n, d], inside [n], a logarithm.
+    that is left can be greater. Shapes: x [n, d], new [k], inside [k], a logarithm.
     """
     if not isinstance(fitted, Bounded):
-        return int(np.argmax(inside + log_improvement(fitted.predict(x), best)))
-    bound = inside + log_improvement(fitted.bounds(x), best)
+        return int(new[np.argmax(inside + log_improvement(fitted.predict(x[new]), best))])
+    bound = inside + log_improvement(fitted.bounds(x).at(new), best)
     order = np.argsort(-bound, kind="stable")
     chosen, most = int(order[0]), -np.inf
     for start in range(0, len(order), _BLOCK):
         block = order[start : start + _BLOCK]
         if bound[block[0]] < most:
             break
-        worth = inside[block] + log_improvement(fitted.predict(x[block]), best)
+        worth = inside[block] + log_improvement(fitted.predict(x[new[block]]), best)
         if worth.max() > most:
             chosen, most = int(block[np.argmax(worth)]), float(worth.max())
-    return chosen
+    return int(new[chosen])
 
 
 @cache
