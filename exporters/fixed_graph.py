@@ -17,10 +17,13 @@ from profiler.core.tensor import TensorSpec
 _IR, _OPSET = 4, 13
 
 
-def fix(source: Path, destination: Path, inputs: Sequence[TensorSpec]) -> None:
+def fix(
+    source: Path, destination: Path, inputs: Sequence[TensorSpec]
+) -> dict[str, tuple[int | None, ...]]:
     """Write a copy with fixed sizes, constants as constants, opset 13 or newer, in one file.
 
-    Shapes: `inputs` give every dimension of every input a size.
+    Shapes: `inputs` give every dimension of every input a size; the result are the outputs' shapes
+    by name, None where one depends on the values.
     Raises: ModelError `unsupported` when an old opset cannot be raised.
     """
     model = onnx.load(source)
@@ -32,6 +35,10 @@ def fix(source: Path, destination: Path, inputs: Sequence[TensorSpec]) -> None:
     model = _raised(model)
     model = onnx.shape_inference.infer_shapes(model, data_prop=True)
     destination.write_bytes(model.SerializeToString(deterministic=True))
+    return {
+        value.name: tuple(dim.dim_value or None for dim in value.type.tensor_type.shape.dim)
+        for value in model.graph.output
+    }
 
 
 def _set_sizes(graph: onnx.GraphProto, wanted: dict[str, TensorSpec]) -> None:

@@ -46,6 +46,12 @@ class Original:
     batch: int = 1
     seed: int = 0
 
+    @property
+    def largest_batch(self) -> int:
+        """The largest first dimension of an input."""
+        firsts = [spec.shape[0] for spec in self.inputs if spec.shape]
+        return max((size for size in firsts if isinstance(size, int)), default=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Converted:
@@ -105,6 +111,9 @@ def _source(original: Original, name: str, converter: Format, precision: str) ->
             FailureKind.WRONG_PRECISION,
             f"{name} has no precision {precision!r}; it has: {', '.join(converter.precisions)}",
         )
+    largest = converter.largest_batch
+    if largest is not None and original.largest_batch > largest:
+        raise ModelError(FailureKind.UNSUPPORTED, f"{name} has no batches larger than {largest}")
     if converter.source == ONNX:
         size = original.model.size_bytes
         size += sum(file.size_bytes or 0 for file in original.model.external)

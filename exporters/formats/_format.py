@@ -72,6 +72,11 @@ class Format(Protocol):
         """The command that installs them."""
         ...
 
+    @property
+    def largest_batch(self) -> int | None:
+        """The largest batch that it can hold; None for any."""
+        ...
+
     def convert(self, job: Conversion) -> None:
         """Write the artifact.
 

@@ -23,6 +23,7 @@ class Mnn:
     precisions: tuple[str, ...] = ("fp32",)
     packages: tuple[str, ...] = ("MNN",)
     remedy: str = EDGE_REMEDY
+    largest_batch: int | None = None
 
     def convert(self, job: Conversion) -> None:
         """Convert in this process, single precision kept."""

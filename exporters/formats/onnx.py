@@ -18,6 +18,7 @@ class Onnx:
     precisions: tuple[str, ...] = ("fp32",)
     packages: tuple[str, ...] = ("onnx",)
     remedy: str = "pip install nasprof"
+    largest_batch: int | None = None
 
     def convert(self, job: Conversion) -> None:
         """Copy the source."""

@@ -17,6 +17,7 @@ class OpenVino:
     precisions: tuple[str, ...] = ("fp32", "fp16")
     packages: tuple[str, ...] = ("openvino",)
     remedy: str = EDGE_REMEDY
+    largest_batch: int | None = None
 
     def convert(self, job: Conversion) -> None:
         """Write both files; weights are halved only when that was asked for."""

@@ -40,13 +40,14 @@ def own_cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def network(tmp_path):
+def network(tmp_path, name):
     torch.manual_seed(0)
     layers = (nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 64, 10))
-    return original(resolve(nn.Sequential(*layers), (3, 8, 8)), tmp_path)
+    largest = plugins.load(FORMATS, name).largest_batch
+    return original(resolve(nn.Sequential(*layers), (3, 8, 8)), tmp_path, largest or 2)
 
 
-def original(subject, folder, batch=2):
+def original(subject, folder, batch):
     model = open_model(export(subject, folder / "net.onnx", batch=batch).path)
     return Original(model, "net", bind_inputs(model.inputs, {}, None), subject, batch)
 
@@ -101,6 +102,16 @@ def test_a_precision_that_it_does_not_have_is_refused_with_those_it_has(name, ne
     with pytest.raises(ModelError, match="it has: fp32") as caught:
         to_format(network, name, "fp3")
     assert caught.value.kind == "wrong_precision"
+
+
+def test_a_batch_that_it_cannot_hold_is_refused(name, tmp_path):
+    largest = plugins.load(FORMATS, name).largest_batch
+    if largest is None:
+        pytest.skip(f"{name} holds any batch")
+    subject = resolve(nn.Sequential(nn.Conv2d(3, 4, 3)), (3, 8, 8))
+    with pytest.raises(ModelError, match="no batches larger than") as caught:
+        to_format(original(subject, tmp_path, largest + 1), name)
+    assert caught.value.kind == "unsupported"
 
 
 def test_what_cannot_be_converted_names_the_operator_and_leaves_nothing(name, tmp_path):

@@ -39,9 +39,16 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def model(network, tmp_path_factory):
+def batch(runtime):
+    name = format_of(runtime)
+    largest = None if name == TORCH_PROGRAM else plugins.load(FORMATS, name).largest_batch
+    return min(BATCH, largest or BATCH)
+
+
+@pytest.fixture(scope="module")
+def model(network, batch, tmp_path_factory):
     path = tmp_path_factory.mktemp("contract") / "net.onnx"
-    return open_model(export(network, path, batch=BATCH).path)
+    return open_model(export(network, path, batch=batch).path)
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +60,8 @@ def run(model, subject, runtime, folder, threads=1, **changes):
     inputs = bind_inputs(model.inputs, {}, None)
     reference = reference_outputs(model, inputs, 0, folder, 60.0)
     target = Target(runtime, threads=threads, **changes)
-    work = converted(Work(model, "net", target, inputs, reference), subject, Sizes(BATCH), 0)
+    sizes = Sizes(inputs[0].shape[0])
+    work = converted(Work(model, "net", target, inputs, reference), subject, sizes, 0)
     return attempt(work, Setting(PLAN, "e", "s"))
 
 

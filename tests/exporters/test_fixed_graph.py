@@ -32,7 +32,8 @@ def outputs(path, x):
 def test_symbols_become_sizes_everywhere(tmp_path):
     nodes = [helper.make_node("Relu", ["x"], ["m"]), helper.make_node("Neg", ["m"], ["y"])]
     path = save(tmp_path, nodes, ["n", 3, "side"], 18)
-    fix(path, tmp_path / "fixed.onnx", (TensorSpec("x", "float32", (2, 3, 5)),))
+    shapes = fix(path, tmp_path / "fixed.onnx", (TensorSpec("x", "float32", (2, 3, 5)),))
+    assert shapes == {"y": (2, 3, 5)}
     graph = onnx.load(tmp_path / "fixed.onnx").graph
     for value in (*graph.input, *graph.output, *graph.value_info):
         assert [dim.dim_value for dim in value.type.tensor_type.shape.dim] == [2, 3, 5]

@@ -18,6 +18,7 @@ from onnx import TensorProto, helper
 from test_worker_faults import PLAN, job, run, wait_until
 
 from exporters.model_file import open_model
+from nasprof.measuring import Sizes, converted
 from profiler.bench.attempt import Setting, Work, attempt
 from profiler.bench.devices import probe
 from profiler.bench.environment import capture
@@ -102,16 +103,22 @@ def test_case_33_a_runtime_that_does_not_import_is_named_and_others_run(actor_py
     assert "a.onnx" in both.stdout
 
 
-LIBRARIES = {"onnxruntime": "onnxruntime", "openvino": "libopenvino", "torch": "libtorch"}
+LIBRARIES = {
+    "onnxruntime": "onnxruntime", "openvino": "libopenvino", "torch": "libtorch",
+    "mnn": "_mnncengine", "ncnn": "ncnn.cpython",
+}  # fmt: skip
+RUNTIMES = ["onnxruntime-cpu", "openvino-cpu", "mnn-cpu", "ncnn-cpu"]
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime-cpu", "openvino-cpu"])
-def test_case_34_a_worker_holds_one_runtime(runtime, tmp_path):
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_case_34_a_worker_holds_one_runtime(runtime, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     if not probe(runtime).available:
         pytest.skip(f"{runtime} is not installed")
     model = save(tmp_path / "a.onnx", [helper.make_node("Relu", ["x"], ["y"])])
     the_job = job(sys.executable)
-    arguments = {**the_job.arguments, "model": str(model)}
+    loaded = loadable(open_model(model), runtime).artifact or model
+    arguments = {**the_job.arguments, "model": str(loaded)}
     arguments["target"] = {**arguments["target"], "runtime": runtime, "options": []}
     seen = set()
 
@@ -123,6 +130,14 @@ def test_case_34_a_worker_holds_one_runtime(runtime, tmp_path):
 
     launch(replace(the_job, arguments=arguments), look)
     assert seen == {runtime.partition("-")[0]}
+
+
+def loadable(model, runtime, reference=None):
+    """The model for a runtime, converted where it needs that."""
+    inputs = bind_inputs(model.inputs, {}, None)
+    work = converted(Work(model, "a", Target(runtime), inputs, reference), None, Sizes(), 0)
+    assert work.unconvertible is None, work.unconvertible
+    return work
 
 
 def works(tmp_path, python, monkeypatch, *targets):
@@ -216,8 +231,9 @@ def test_case_40_a_lower_precision_than_asked_is_refused(actor_python):
     assert found is not None
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime-cpu", "openvino-cpu"])
-def test_case_41_nan_is_fine_only_where_the_reference_has_it(runtime, tmp_path):
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_case_41_nan_is_fine_only_where_the_reference_has_it(runtime, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     if not probe(runtime).available:
         pytest.skip(f"{runtime} is not installed")
     model = open_model(save(tmp_path / "a.onnx", [helper.make_node("Log", ["x"], ["y"])]))
@@ -225,7 +241,7 @@ def test_case_41_nan_is_fine_only_where_the_reference_has_it(runtime, tmp_path):
     reference = reference_outputs(model, inputs, 0, tmp_path, 30.0)
     with np.load(reference) as stored:
         assert np.isnan(stored["arr_0"]).any()
-    work = Work(model, "a", Target(runtime), inputs, reference)
+    work = loadable(model, runtime, reference)
     assert isinstance(attempt(work, Setting(PLAN, "e", "s")), Attempt)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
         from exporters.fixed_graph import fix
 
         copy = Path(tempfile.mkdtemp()) / "model.onnx"
-        fix(source, copy, signature.inputs)
-        source = copy
+        shapes = fix(source, copy, signature.inputs)
+        outputs = tuple(replace(spec, shape=shapes[spec.name]) for spec in signature.outputs)
+        source, signature = copy, replace(signature, outputs=outputs)
     send({"stage": "imported"})
     converter.convert(Conversion(source, path, signature, arguments["precision"], scratch))
     if not (path.is_file() and path.stat().st_size):
