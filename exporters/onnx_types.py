@@ -5,7 +5,7 @@ Named tuples rather than dataclasses: thousands are made for one model, and thes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import NamedTuple, TypeAlias
 
@@ -181,3 +181,12 @@ Attribute: TypeAlias = (
     | tuple[TypeInfo, ...]
     | Reference
 )
+
+
+def bodies(node: Node) -> Iterator[Graph]:
+    """The graphs that a node runs: branches of an If, the body of a Loop."""
+    for attribute in node.attributes.values():
+        # A graph is a tuple too, but not a list of graphs.
+        for part in attribute if type(attribute) is tuple else (attribute,):
+            if isinstance(part, Graph):
+                yield part

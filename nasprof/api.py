@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nasprof.exporting import Exported, Reference
     from nasprof.predict._metrics import Errors
     from nasprof.predicting.predictor import CostPredictor
+    from nasprof.profiling import Profiled
     from nasprof.search.loop import SearchResult
     from nasprof.search.propagating import Propagated
     from nasprof.spaces._show import Shown
@@ -282,6 +283,41 @@ def bench_all(
                     ready, asked, sizes, each, opened, on_progress, lock_gpu_clock
                 )
     return outcomes
+
+
+def profile(
+    model: Reference,
+    target: str = "onnxruntime-cpu",
+    *,
+    threads: int = 1,
+    batch: int | None = None,
+    precision: str = "fp32",
+    dims: Mapping[str, int] | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    quick: bool = False,
+    seed: int = 0,
+    store: str | Path | None = None,
+    on_progress: Progress = _silent,
+    on_note: Note = _quiet,
+) -> Profiled:
+    """Measure a model, then say where its latency goes, operator by operator.
+
+    Raises: InputError for bad input or a runtime without a profiler, MeasurementError on failure.
+    """
+    from nasprof import measuring, profiling
+    from profiler.bench.devices import require
+    from profiler.bench.profiling import check_profiles
+
+    (asked,) = _targets([target], [threads], precision, on_note)
+    check_profiles(require(asked.runtime))
+    sizes = measuring.Sizes(batch, dims or {}, input_shape)
+    with _open(store) as opened:
+        opened.check_writable()
+        on_progress(0, 1, f"preparing {model}")
+        ready = measuring.prepare(model, sizes, seed, opened, on_note)
+        measuring.warn([threads], on_note)
+        plan = _plan(quick, seed, measuring.dims_of(sizes))
+        return profiling.profile_model(ready, asked, sizes, plan, opened, on_progress)
 
 
 def bench_suite(

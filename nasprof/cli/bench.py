@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -14,7 +14,10 @@ from nasprof.cli.printing import note, progress, show_json
 from profiler.core.errors import InputError
 
 if TYPE_CHECKING:
+    from nasprof.profiling import Profiled
     from profiler.core.outcome import Outcome
+
+T = TypeVar("T")
 
 UNAVAILABLE, FAILED = 2, 3
 
@@ -48,6 +51,10 @@ def command(
     dim: options.Dims = None,
     input_shape: options.InputShape = None,
     quick: Annotated[bool, typer.Option("--quick", help="About a second a model.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Where the time goes by operator; one model.")
+    ] = False,
+    top: Annotated[int | None, typer.Option(min=1, help="Rows of a profile to show.")] = None,
     lock_gpu_clock: Annotated[
         int | None, typer.Option(min=1, metavar="MHZ", help="Hold the GPU's clock meanwhile.")
     ] = None,
@@ -72,6 +79,28 @@ def command(
             else "--retry-failed belongs to --suite"
         )
     asked = on or ["onnxruntime-cpu"]
+    if top is not None and not profile:
+        raise InputError("--top belongs to --profile")
+    if profile:
+        if lock_gpu_clock is not None or streams != "1":
+            raise InputError("--lock-gpu-clock and --streams have no effect beside --profile")
+        with progress("profiling") as bar:
+            profiled = api.profile(
+                _only(models, "model"),
+                _only(asked, "runtime"),
+                threads=_only(options.sizes(threads, "--threads"), "number of threads"),
+                batch=_only(options.sizes(batch, "--batch") or [None], "batch"),
+                precision=precision,
+                dims=options.dims(dim),
+                input_shape=options.shape(input_shape),
+                quick=quick,
+                seed=seed,
+                store=store,
+                on_progress=bar.step,
+                on_note=note,
+            )
+        _show_profile(profiled, top, json)
+        return
     with progress("measuring") as bar:
         outcomes = api.bench_all(
             models,
@@ -108,6 +137,27 @@ def _show(outcomes: Sequence[Outcome], json: bool) -> None:
             print(f"\n{swept}")
     if any(not hasattr(outcome, "latency") for outcome in outcomes):
         raise typer.Exit(FAILED)
+
+
+def _show_profile(found: Profiled, top: int | None, json: bool) -> None:
+    from reports.profile_text import profile_row, profile_table
+
+    if json:
+        show_json(profile_row(found.profile))
+    else:
+        print(profile_table(found.profile, top))
+    if found.uncalibrated:
+        note(f"no roofline: {found.uncalibrated}")
+
+
+def _only(values: Sequence[T], what: str) -> T:
+    """The one value of an option.
+
+    Raises: InputError when there are several.
+    """
+    if len(values) != 1:
+        raise InputError(f"--profile takes one {what} and got {len(values)}; run it for each")
+    return values[0]
 
 
 def _no_other_options(context: typer.Context) -> None:

@@ -26,6 +26,7 @@ class Device:
     format: str = "onnx"
     kind: str = "cpu"
     precisions: tuple[str, ...] = ("fp32",)
+    profiles: bool = False
 
 
 def probe(runtime: str, deadline_s: float = 60.0) -> Device:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,10 @@ class OrtSession:
         self._device = device
         self._feeds: dict[str, Any] = {}
         self._stream = stream
+
+    def end_profiling(self) -> Path:
+        """Write the trace of a session that records, and return its path."""
+        return Path(self._session.end_profiling())
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -106,9 +110,16 @@ class OrtSession:
         return dict(zip(names, self._binding.copy_outputs_to_cpu(), strict=True))
 
 
-def load(model: Path, target: Target, provider: str, device: str) -> OrtSession:
+def load(
+    model: Path,
+    target: Target,
+    provider: str,
+    device: str,
+    change: Callable[[Any], None] = lambda options: None,
+) -> OrtSession:
     """Create a session on one provider with CPU fallback refused.
 
+    `change` has the last word on ONNX Runtime's session options.
     Raises: ModelError with kind `wrong_device` when the session came up elsewhere,
     `wrong_precision` for a precision that this provider does not pin.
     """
@@ -132,6 +143,7 @@ def load(model: Path, target: Target, provider: str, device: str) -> OrtSession:
     options.graph_optimization_level = _LEVELS[level]
     if device != "cpu":
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    change(options)
     # On a stream of our own the GPU's time can be told from the host's.
     stream = Stream() if device == "cuda" else None
     wanted_provider = (

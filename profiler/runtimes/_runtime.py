@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporters.formats._format import ONNX
+from profiler.core.kernels import KernelTimes
 from profiler.core.outcome import Placement
 from profiler.core.target import Target
 from profiler.core.tensor import TensorSpec
@@ -24,7 +25,8 @@ class RuntimeInfo:
     """What a probe found; `reason` says why it can't be used here, `remedy` what to do about it.
 
     `format` names what the runtime loads: `onnx`, or a format that a model is converted to first.
-    `kind` is `cpu` or `cuda`; `precisions` are those that it can be asked for.
+    `kind` is `cpu` or `cuda`; `precisions` are those that it can be asked for. `profiles` says that
+    it is a `ProfilingRuntime`.
     """
 
     available: bool
@@ -35,6 +37,7 @@ class RuntimeInfo:
     format: str = ONNX
     kind: str = "cpu"
     precisions: tuple[str, ...] = ("fp32",)
+    profiles: bool = False
 
 
 Call = Callable[[], object]
@@ -103,4 +106,38 @@ class Runtime(Protocol):
 
     def load(self, model: Path, target: Target) -> Session:
         """Load a model. Raises: UnavailableError, ModelError or whatever the runtime raises."""
+        ...
+
+
+class Recorder(Protocol):
+    """A session whose every inference the runtime's own profiler records."""
+
+    @property
+    def session(self) -> Session:
+        """What to run."""
+        ...
+
+    @property
+    def nodes(self) -> int:
+        """About how many kernels one inference records."""
+        ...
+
+    @property
+    def resolution_ns(self) -> int:
+        """The step of the profiler's clock."""
+        ...
+
+    def stop(self, kept: Sequence[int]) -> tuple[KernelTimes, ...]:
+        """End recording and return the kernels of the inferences with these numbers, from 0.
+
+        Raises: ModelError when the profiler did not record all of them.
+        """
+        ...
+
+
+class ProfilingRuntime(Runtime, Protocol):
+    """A runtime that can record how long each of its kernels takes."""
+
+    def record(self, model: Path, target: Target, folder: Path) -> Recorder:
+        """Load a model for recording; files may be written to the folder. Raises: as `load`."""
         ...

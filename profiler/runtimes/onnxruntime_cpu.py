@@ -8,6 +8,7 @@ import onnxruntime as ort
 
 from profiler.core.target import Target
 from profiler.runtimes._onnxruntime import OrtSession, load
+from profiler.runtimes._onnxruntime_trace import OrtRecorder
 from profiler.runtimes._runtime import RuntimeInfo
 
 
@@ -16,11 +17,15 @@ class OnnxRuntimeCpu:
 
     def probe(self) -> RuntimeInfo:
         """Always there: ONNX Runtime is a dependency of nasprof."""
-        return RuntimeInfo(True, ort.__version__, "cpu")
+        return RuntimeInfo(True, ort.__version__, "cpu", profiles=True)
 
     def load(self, model: Path, target: Target) -> OrtSession:
         """Load a model on the CPU provider."""
         return load(model, target, "CPUExecutionProvider", "cpu")
+
+    def record(self, model: Path, target: Target, folder: Path) -> OrtRecorder:
+        """Load a model on the CPU provider with ONNX Runtime's profiler on."""
+        return OrtRecorder(model, target, "CPUExecutionProvider", "cpu", folder)
 
 
 PLUGIN = OnnxRuntimeCpu()

@@ -73,6 +73,9 @@ def test_completion_is_offered():
         (["bench", "good.onnx", "--on", "onnxruntime-cuda"], "no NVIDIA GPU"),
         (["bench", "good.onnx", "--threads", "zero"], "--threads"),
         (["bench", "good.onnx", "--dim", "batch"], "--dim"),
+        (["bench", "good.onnx", "--profile", "--threads", "1,2"], "--profile"),
+        (["bench", "good.onnx", "--profile", "--on", "torch-cpu"], "no profile by operator"),
+        (["bench", "good.onnx", "--top", "3"], "--top"),
         (["search", "--space", "nowhere"], "nowhere"),
         (["search", "--limit", "latency<=2ms"], "latency"),
         (["search", "--limit", "latency@onnxruntime-cpu<=2 apples"], "apples"),
@@ -111,6 +114,18 @@ def test_a_store_that_is_none_is_exit_code_4_and_left_alone(command, kind, tmp_p
     assert "store.db" in done.stderr
     if kind == "foreign":
         assert store.read_text() == "this is a letter, not a store"
+
+
+def test_a_profile_is_of_one_measured_model(tmp_path):
+    make_good(tmp_path / "good.onnx")
+    arguments = ("good.onnx", "--profile", "--quick", "--json")
+    done = nasprof("bench", *arguments, cwd=tmp_path, NASPROF_STORE=str(tmp_path / "store.db"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    (operator,) = found["operators"]
+    assert operator["time_ns"] == pytest.approx(found["latency_ns"])
+    assert operator["macs"] == 64
+    assert "devices --calibrate" in done.stderr
 
 
 def test_devices_names_what_is_missing_and_how_to_get_it(tmp_path):

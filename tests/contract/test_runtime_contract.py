@@ -15,8 +15,12 @@ from profiler.bench.devices import RUNTIMES, format_of, probe
 from profiler.bench.reference import reference_outputs
 from profiler.bench.shapes import bind_inputs
 from profiler.core import plugins
+from profiler.core.kernels import Recording
 from profiler.core.outcome import Attempt, Failure
+from profiler.core.plain import from_plain, to_plain
 from profiler.core.target import BenchPlan, Target
+from profiler.worker.classify import result_of
+from profiler.worker.launch import Job, launch
 
 PLAN = BenchPlan(rounds=2, round_s=0.02, min_samples=5, warmup_s=0.02, deadline_s=60.0)
 BATCH = 2
@@ -76,6 +80,24 @@ def test_it_measures_what_was_asked_and_says_what_ran(runtime, model, network, t
     assert str(threads) in {value for name, value in effective.items() if "thread" in name}
     assert all(len(block.wall_ns) >= PLAN.min_samples for block in found.rounds)
     assert 0 < found.base_rss_bytes <= found.peak_rss_bytes
+
+
+def test_what_says_that_it_profiles_does(runtime, model, network, tmp_path):
+    if not probe(runtime).profiles:
+        pytest.skip(f"{runtime} has no profile by operator")
+    inputs = bind_inputs(model.inputs, {}, None)
+    work = converted(Work(model, "net", Target(runtime), inputs, None), network, Sizes(BATCH), 0)
+    arguments = {
+        "model": str(work.artifact or model.path), "target": to_plain(work.target),
+        "inputs": to_plain(inputs), "seed": 0,
+    }  # fmt: skip
+    result, problem = result_of(launch(Job("profile", arguments)))
+    assert problem is None, problem
+    found = from_plain(Recording, result)
+    assert any("Conv" in entry.kernel.op_type for entry in found.kernels)
+    assert all(len(entry.times_ns) == len(found.profiled_ns) for entry in found.kernels)
+    short, long = sorted(found.chains, key=lambda chain: chain.nodes)
+    assert 0 < short.kernels_ns < long.kernels_ns
 
 
 def test_it_refuses_options_and_precisions_that_it_does_not_know(runtime, model, network, tmp_path):
