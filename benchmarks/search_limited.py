@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from time import process_time_ns
 
@@ -36,7 +37,6 @@ PERCENTILES = (10, 25, 50, 75)
 CARDS = ("1080ti", "2080ti", "titanx", "titanxp")
 MISSED = 10.0
 QUERIES, MEASUREMENTS = 100, 20
-_BLOCK = 5
 SKIPPED = ("WeakNAS, MLP 4 x 256",)
 RUNS = Runs(
     RESULTS / "search_limited.runs.csv",
@@ -101,15 +101,12 @@ def _target(name: str, found: dict[str, np.ndarray], measured: tuple[int, ...]) 
 def wanted(
     data: Path, methods: list[str], seeds: int, only: list[str] | None
 ) -> Iterator[tuple[str, int, str, int]]:
-    """The runs to make: five seeds everywhere, then five more."""
+    """The runs to make: a seed everywhere, then the next, so that few seeds are a fair sample."""
     chosen = [name for name in targets(data) if not only or name in only]
-    for first in range(0, seeds, _BLOCK):
-        for target in chosen:
-            for method in methods:
-                for percentile in PERCENTILES:
-                    for seed in range(first, min(first + _BLOCK, seeds)):
-                        if method not in SKIPPED:
-                            yield target, percentile, method, seed
+    for seed in range(seeds):
+        for target, percentile, method in product(chosen, PERCENTILES, methods):
+            if method not in SKIPPED:
+                yield target, percentile, method, seed
 
 
 def run(data: Path, name: str, percentile: int, method: str, seed: int) -> list[object]:

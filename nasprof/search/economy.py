@@ -18,10 +18,18 @@ from profiler.store.records import TrialRecord
 
 PROBES = 8
 """Most candidates measured at the start, only to learn what things cost."""
+PROBES_TRANSFER = 4
+"""The same where costs on other targets are known: only how this one differs is to be learnt."""
 AGAIN = 2
 """Most measurements kept for measuring what is reported a second time."""
-EARLY = 0.4
+EARLY = 0.2
 """Share of the accuracy queries without measurements: the best of the first is soon beaten."""
+CAUTION = 1.5
+"""Power of the chance to be inside when the next accuracy is chosen.
+
+Those of the greatest product are often those whose chance is overrated: on noisy devices of the
+published tables only about one in twenty of those taken with a chance below 0.3 was inside.
+"""
 OUTSIDE = 0.02
 """Probability of being inside below which no accuracy is asked for."""
 _DRAWN = 400
@@ -45,7 +53,7 @@ def probes(problem: SearchProblem, rng: np.random.Generator) -> list[Genes]:
     Source: own; the greedy form of A-optimal design for a linear model.
     """
     assert problem.measurements is not None
-    count = min(PROBES, max(2, problem.measurements // 2))
+    count = min(_most_probes(problem), max(2, problem.measurements // 2))
     drawn = sample_distinct(problem.space, _DRAWN, rng)
     costs = cost_features(problem.space, drawn, problem.elsewhere)
     return [drawn[i] for i in _most_telling(costs, count)]
@@ -129,8 +137,12 @@ def _interval(problem: SearchProblem, history: Sequence[TrialRecord]) -> float:
     if asked < early:
         return float("inf")
     assert problem.measurements is not None
-    planned = problem.measurements - PROBES - _kept(problem) + 1
+    planned = problem.measurements - _most_probes(problem) - _kept(problem) + 1
     return max(1, int(problem.queries - early) // max(1, planned))
+
+
+def _most_probes(problem: SearchProblem) -> int:
+    return PROBES if problem.elsewhere is None else PROBES_TRANSFER
 
 
 def _kept(problem: SearchProblem) -> int:

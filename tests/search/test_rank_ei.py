@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,16 +10,18 @@ import pytest
 from formula_search import KEY, SPACE, Killed, Machine, accuracy, latency_ns, make_problem, run
 from scipy.special import log_ndtr, ndtri
 
-from nasprof.predict._normal import log_improvement
+from nasprof.predict._normal import log_improvement, normal_scores
 from nasprof.predict._predictor import LEVEL, Predicted
 from nasprof.predict.gp import GaussianProcess
-from nasprof.search.beliefs import log_inside
+from nasprof.search.beliefs import log_inside, log_inside_of, predict_costs
 from nasprof.search.constraints import parse_constraint
-from nasprof.search.economy import expected_best
+from nasprof.search.economy import expected_best, latest
 from nasprof.search.features import features
 from nasprof.search.finalists import confirm, reported
+from nasprof.search.pool import whole_pool
 from nasprof.search.problem import SearchProblem
-from nasprof.search.strategies.rank_ei import most_worth
+from nasprof.search.strategies.rank_ei import RankEi, most_worth
+from nasprof.spaces._space import Genes
 
 HALF = float(ndtri((1 + LEVEL) / 2))
 
@@ -100,3 +103,42 @@ def test_the_same_seed_gives_the_same_search() -> None:
     assert [trial.candidate for trial in one] == [trial.candidate for trial in other]
     different = run(_thrifty(seed=4), Machine())
     assert [trial.candidate for trial in one] != [trial.candidate for trial in different]
+
+
+def _elsewhere(candidates: Sequence[Genes]) -> np.ndarray:
+    """Two devices that run everything, the second one slower where there are more 3 x 3."""
+    ns = np.array([latency_ns(genes) for genes in candidates])
+    wide = np.array([genes.count(3) for genes in candidates])
+    return np.stack([2 * ns, ns * (1 + 0.05 * wide)], axis=1)
+
+
+def test_known_costs_elsewhere_take_the_place_of_half_the_probes() -> None:
+    for elsewhere, probes in ((None, 7), (_elsewhere, 4)):
+        problem = replace(_thrifty(seed=5), elsewhere=elsewhere)
+        machine = Machine()
+        trials = run(problem, machine)
+        assert sum(trial.record["batch"] == 0 for trial in trials) == probes
+        found = reported(problem, confirm(problem, trials, machine.measure))
+        inside = [accuracy(genes) for genes in SPACE.members() if latency_ns(genes) <= 2.5e6]
+        assert (found[0].accuracy or 0.0) >= np.quantile(inside, 0.99)
+
+
+def test_with_few_measurements_a_poor_chance_counts_for_less_than_it_is_said_to_be() -> None:
+    """Proposals are the greatest log improvement plus the log of the chance times 1.5."""
+    problem = _thrifty(seed=6)
+    trials = run(problem, Machine())
+    differs = 0
+    for count in (20, 24, 28):
+        history = trials[:count]
+        known = latest(history)
+        scores = normal_scores(np.array([trial.accuracy for trial in known]))
+        whole = whole_pool(problem)
+        inside = log_inside(predict_costs(problem, history, whole.costs), len(whole.genes))
+        rows = features(SPACE, [trial.candidate.genes for trial in known])
+        best = expected_best(scores, np.exp(log_inside_of(problem, history, known)))
+        gain = log_improvement(GaussianProcess().fit(rows, scores, 0).predict(whole.features), best)
+        gain[list({whole.place[SPACE.canonical(t.candidate.genes)] for t in history})] = -np.inf
+        chosen = RankEi().propose(problem, history, 1, np.random.default_rng(0))
+        assert chosen == [whole.genes[np.argmax(gain + 1.5 * inside)]]
+        differs += chosen != [whole.genes[np.argmax(gain + inside)]]
+    assert differs

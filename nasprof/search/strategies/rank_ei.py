@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nasprof.predict._normal import log_improvement, normal_scores
 from nasprof.predict._predictor import MIN_ROWS, Array, Bounded, Fitted, Predicted, Predictor
 from nasprof.search.beliefs import log_inside, log_inside_known, log_inside_of, predict_costs
-from nasprof.search.economy import OUTSIDE, expected_best, latest
+from nasprof.search.economy import CAUTION, OUTSIDE, expected_best, latest
 from nasprof.search.features import features
 from nasprof.search.pool import Pool, pool
 from nasprof.search.problem import SearchProblem, scored
@@ -64,7 +64,8 @@ class RankEi:
         else:
             seed = int(rng.integers(2**31))
             fitted, best = self._learn(problem, history, candidates, costs, seed)
-            chosen = most_worth(fitted, candidates.features, new, inside[new], best)
+            caution = 1.0 if problem.measurements is None else CAUTION
+            chosen = most_worth(fitted, candidates.features, new, caution * inside[new], best)
         return [candidates.genes[chosen]]
 
     def _learn(
