@@ -41,7 +41,7 @@ NETWORKS = ("reference:resnet18", "reference:mobilenet_v2", "reference:vit_tiny"
 WAYS = (("eager", "fp32"), ("graph", "fp32"), ("graph", "fp16"))
 COMPILED = (("compile", "fp32"), ("compile", "fp16"))
 LARGE_BATCH = 32
-PLAN = BenchPlan(rounds=5, round_s=0.15, max_processes=2, deadline_s=180.0)
+PLAN = BenchPlan(rounds=5, round_s=0.15, max_processes=3, deadline_s=180.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 from nasprof.measuring import Ready, Sizes, dims_of, measure_models
 from profiler.bench.measure import Progress
@@ -33,7 +33,10 @@ LOOKS = 3
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """What is to be compared: the first model on the first target is the base of all others."""
+    """What is to be compared: the first model on the first target is the base of all others.
+
+    `plan` says how each process measures; how many there are the comparison decides.
+    """
 
     models: tuple[Ready, ...]
     targets: tuple[Target, ...]
@@ -41,6 +44,7 @@ class Race:
     seed: int = 0
     same_within: float = SAME_WITHIN
     looks: int = LOOKS
+    plan: BenchPlan = field(default_factory=BenchPlan.quick)
 
     @property
     def against_itself(self) -> bool:
@@ -74,9 +78,12 @@ def plan_for(race: Race) -> BenchPlan:
     """
     processes = ENOUGH * (2 if race.against_itself else 1)
     return replace(
-        BenchPlan.quick(seed=race.seed, dims=tuple(sorted(dims_of(race.sizes).items()))),
+        race.plan,
+        seed=race.seed,
+        dims=tuple(sorted(dims_of(race.sizes).items())),
         processes=processes,
         max_processes=processes,
+        max_s=race.plan.max_s * processes / race.plan.processes,
     )
 
 
@@ -218,10 +225,10 @@ def _differences(base: Environment | None, new: Environment | None) -> list[str]
     if base is None or new is None or base.key == new.key:
         return []
     lines = [
-        f"{field.name.replace('_', ' ')} differs: {getattr(base, field.name)} before, "
-        f"{getattr(new, field.name)} now"
-        for field in fields(Environment)
-        if field.name != "versions" and getattr(base, field.name) != getattr(new, field.name)
+        f"{one.name.replace('_', ' ')} differs: {getattr(base, one.name)} before, "
+        f"{getattr(new, one.name)} now"
+        for one in fields(Environment)
+        if one.name != "versions" and getattr(base, one.name) != getattr(new, one.name)
     ]
     before, now = dict(base.versions), dict(new.versions)
     return lines + [

@@ -43,10 +43,14 @@ class Row:
     p90_ns: float | None = None
     p99_ns: float | None = None
     min_ns: float | None = None
+    q1_ns: float | None = None
+    q3_ns: float | None = None
+    mad_ns: float | None = None
     samples: int | None = None
     processes: int | None = None
     stopped: str | None = None
     clean_share: float | None = None
+    pace_share: float | None = None
     drift: float | None = None
     start_ns: float | None = None
     import_ns: float | None = None
@@ -183,8 +187,12 @@ def _with_latency(row: Row, latency: Latency) -> Row:
         p90_ns=latency.percentile(90.0),
         p99_ns=latency.percentile(99.0),
         min_ns=latency.min_ns,
+        q1_ns=latency.q1_ns,
+        q3_ns=latency.q3_ns,
+        mad_ns=latency.mad_ns,
         samples=latency.samples,
         clean_share=latency.clean_share,
+        pace_share=latency.pace_share,
         drift=latency.drift,
     )
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporters.model_file import ModelFile
+from profiler.bench.pace import known_pace_ns, pace_file, remember_pace
 from profiler.core.outcome import Attempt, Failure, FailureKind
+from profiler.core.pace import full_pace_ns
 from profiler.core.plain import from_plain, to_plain
 from profiler.core.target import BenchPlan, Target
 from profiler.core.tensor import TensorSpec
@@ -54,7 +56,9 @@ def attempt(work: Work, setting: Setting, start: Launch = launch) -> Attempt | F
     """
     if work.unconvertible:
         return failure(work, setting, work.unconvertible, Report())
+    paces = pace_file(setting.environment_key)
     arguments = {
+        "known_pace_ns": known_pace_ns(paces),
         "model": str((work.artifact or work.model.path).resolve()), "target": to_plain(work.target),
         "plan": to_plain(setting.plan), "inputs": to_plain(work.inputs),
         "reference": str(work.reference) if work.reference else None,
@@ -77,6 +81,9 @@ def attempt(work: Work, setting: Setting, start: Launch = launch) -> Attempt | F
     if found is None or problem is not None:
         return failure(work, setting, problem or Problem(FailureKind.PROTOCOL_ERROR, ""), report)
     measured: Attempt = from_plain(Attempt, found)
+    own_ns = full_pace_ns(measured.rounds)
+    if own_ns is not None:
+        remember_pace(paces, own_ns)
     return measured
 
 

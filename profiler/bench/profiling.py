@@ -7,11 +7,11 @@ from profiler.bench.attempt import Work
 from profiler.bench.devices import Device, devices
 from profiler.core.cost import GraphCost
 from profiler.core.errors import InputError, MeasurementError
+from profiler.core.intervals import median
 from profiler.core.kernels import Recording, calibrate, middle_mean
 from profiler.core.outcome import Measurement
 from profiler.core.plain import from_plain, to_plain
 from profiler.core.profile import OperatorProfile
-from profiler.core.summary import median
 from profiler.cost.achieved import missing_macs, work_of
 from profiler.cost.roofline import Peaks
 from profiler.worker.classify import result_of

@@ -8,8 +8,9 @@ from enum import StrEnum
 from functools import cache
 from math import exp, inf, log, log1p
 
+from profiler.core.intervals import median
 from profiler.core.outcome import Measurement, Outcome
-from profiler.core.summary import Verdict, median, summarise
+from profiler.core.summary import Verdict, summarise
 
 SHOWN = 0.95
 """Confidence of the interval that is shown, and that SAME asks for."""
@@ -66,12 +67,14 @@ class Compared:
 class Pair:
     """One process of each model, run one after the other.
 
-    Unit: ns, the medians of the two processes; `clean_share` is that of the worse one.
+    Unit: ns, the medians of the two processes; `clean_share` is that of the worse one, `off_pace`
+    says that one of them hardly ever ran at full pace.
     """
 
     base_ns: float
     new_ns: float
     clean_share: float
+    off_pace: bool = False
 
     @property
     def log_ratio(self) -> float:
@@ -80,17 +83,20 @@ class Pair:
 
     @property
     def disturbed(self) -> bool:
-        """Whether one of the two would be invalid as a measurement of its own."""
-        return self.clean_share < 0.15
+        """Whether one of the two says little of its model: hardly undisturbed, or off pace."""
+        return self.clean_share < 0.15 or self.off_pace
 
 
 def pairs_of(base: Measurement, new: Measurement) -> tuple[Pair, ...]:
     """The processes of two measurements of one session, pass by pass."""
+    paces = [m.full_pace_ns for m in (base, new) if m.full_pace_ns is not None]
+    pace_ns = min(paces, default=None)
     found = []
     for one, other in zip(base.attempts, new.attempts, strict=False):
-        left, right = summarise([list(one.rounds)]), summarise([list(other.rounds)])
+        left, right = (summarise([list(a.rounds)], (), pace_ns) for a in (one, other))
         share = min(left.clean_share, right.clean_share)
-        found.append(Pair(left.median_ns, right.median_ns, share))
+        off_pace = left.off_pace or right.off_pace
+        found.append(Pair(left.median_ns, right.median_ns, share, off_pace))
     return tuple(found)
 
 
@@ -229,7 +235,7 @@ def _rank(count: int, confidence: float) -> int:
 
 def _extremes(found: Measurement) -> tuple[float, float]:
     latency = found.latency
-    medians = [summarise([list(attempt.rounds)]).median_ns for attempt in found.attempts]
+    medians = found.process_medians_ns
     return min(latency.low_ns, *medians), max(latency.high_ns, *medians)
 
 

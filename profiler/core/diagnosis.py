@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from statistics import stdev
 
 from profiler.core.environment import Environment
+from profiler.core.intervals import median
 from profiler.core.outcome import Attempt, Measurement, Round
-from profiler.core.summary import median, summarise
+from profiler.core.summary import summarise
 
 _CLEAN = 0.9
 _LOAD = 0.1
@@ -39,7 +40,7 @@ def findings(measured: Measurement, environment: Environment) -> tuple[Finding, 
         _frequency(attempts),
         _temperature(attempts),
         _warmup(attempts),
-        _processes(attempts),
+        _processes(measured),
         _virtual(environment),
     ]
     return tuple(finding for finding in found if finding is not None)
@@ -170,15 +171,16 @@ def _warmup(attempts: Sequence[Attempt]) -> Finding | None:
     )
 
 
-def _processes(attempts: Sequence[Attempt]) -> Finding | None:
+def _processes(measured: Measurement) -> Finding | None:
     """Whether processes differ more from one another than rounds within one do."""
+    attempts, pace_ns = measured.attempts, measured.full_pace_ns
     if len(attempts) < 3:
         return None
-    medians = [summarise([list(attempt.rounds)]).median_ns for attempt in attempts]
+    medians = measured.process_medians_ns
     within = [
         stdev(rounds) / median(rounds)
         for attempt in attempts
-        if len(rounds := [summarise([[block]]).median_ns for block in attempt.rounds]) > 1
+        if len(rounds := [summarise([[b]], (), pace_ns).median_ns for b in attempt.rounds]) > 1
     ]
     between = stdev(medians) / median(medians)
     if not within or between < _SPREAD or between < 2 * median(within):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from profiler.core.summary import median
+from profiler.core.intervals import median
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from profiler.core.disturbance import disturbances
 from profiler.core.environment import Conditions
+from profiler.core.pace import full_pace_ns
 from profiler.core.summary import Latency, summarise
 from profiler.core.target import BenchPlan, Target
 from profiler.core.tensor import TensorSpec
@@ -66,6 +67,8 @@ class Round:
     Unit: ns a sample; a sample is `runs_per_sample` inferences. `switches` are involuntary context
     switches, `faults` major page faults. `external_load` is what others used meanwhile, in cores.
     `stream_samples` counts the samples of each stream, which follow one another; empty for one.
+    `pace_ns` is what a fixed piece of work took just before or after the sample, the slower of the
+    two; empty where it was not timed.
     """
 
     wall_ns: tuple[int, ...]
@@ -76,6 +79,7 @@ class Round:
     external_load: float | None = None
     device: DeviceSamples | None = None
     stream_samples: tuple[int, ...] = ()
+    pace_ns: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,8 @@ class Attempt:
     for a process that waited for its job; `import_ns` is its last part, the runtime's import.
     `peak_rss_bytes` is the process's peak, `base_rss_bytes` its size before the model was loaded.
     `transfer_ns` is for copying inputs to a GPU and outputs back, and no part of the samples;
-    `gpu_memory_bytes` is what it holds there after the last round.
+    `gpu_memory_bytes` is what it holds there after the last round. `known_pace_ns` is the full pace
+    of the processor as earlier processes on this machine had seen it.
     """
 
     started_ns: int | None
@@ -149,6 +154,7 @@ class Attempt:
     gpu_memory_bytes: int | None = None
     import_ns: int | None = None
     energy: Energy | None = None
+    known_pace_ns: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +187,21 @@ class Measurement:
     def latency(self) -> Latency:
         """Median with its interval, percentiles above their floors, and the verdict."""
         found = disturbances(self.attempts)
-        return summarise([list(attempt.rounds) for attempt in self.attempts], found)
+        rounds = [list(attempt.rounds) for attempt in self.attempts]
+        return summarise(rounds, found, self.full_pace_ns)
+
+    @property
+    def full_pace_ns(self) -> float | None:
+        """What the probe takes where nothing slows the processor; None where it was not timed."""
+        known = [a.known_pace_ns for a in self.attempts if a.known_pace_ns is not None]
+        blocks = [block for attempt in self.attempts for block in attempt.rounds]
+        return full_pace_ns(blocks, min(known, default=None))
+
+    @property
+    def process_medians_ns(self) -> list[float]:
+        """The median of each process by itself."""
+        pace_ns = self.full_pace_ns
+        return [summarise([list(a.rounds)], (), pace_ns).median_ns for a in self.attempts]
 
     @property
     def batch(self) -> int | str | None:

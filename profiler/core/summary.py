@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import ceil, comb
-from typing import Protocol
 
 from profiler.core.disturbance import Disturbance
+from profiler.core.intervals import median, median_interval, rank, repeated_interval
+from profiler.core.pace import clean, full_pace_ns
+from profiler.core.selection import Block, Used, clean_or_all, used_samples
 
 # Fewest samples for a percentile at 99 % confidence (MLPerf early stopping, LoadGen rules).
 PERCENTILE_FLOORS = {50.0: 11, 75.0: 24, 90.0: 64, 95.0: 130, 99.0: 662, 99.9: 6636}
@@ -22,36 +23,14 @@ class Verdict(StrEnum):
     INVALID = "invalid"
 
 
-class Block(Protocol):
-    """The part of a `Round` that statistics need."""
-
-    @property
-    def wall_ns(self) -> tuple[int, ...]:
-        """Wall time of each sample."""
-        ...
-
-    @property
-    def switches(self) -> tuple[int, ...]:
-        """Involuntary context switches of each sample."""
-        ...
-
-    @property
-    def faults(self) -> tuple[int, ...]:
-        """Major page faults of each sample."""
-        ...
-
-    @property
-    def runs_per_sample(self) -> int:
-        """Inferences in one sample."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Latency:
     """A latency with how sure it is.
 
     Unit: ns for one inference of the whole batch. `low_ns`..`high_ns` is the 95 % interval of the
-    median; `percentiles` holds only those above their MLPerf floor.
+    median; `percentiles` holds only those above their MLPerf floor. Quartiles and `mad_ns` (median
+    absolute deviation) are of the samples that the median is made of. `pace_share` is the share of
+    samples at full pace, None where it is unknown; `off_pace` says that they were too few to use.
     """
 
     median_ns: float
@@ -64,6 +43,11 @@ class Latency:
     drift: float
     verdict: Verdict
     reasons: tuple[str, ...]
+    pace_share: float | None
+    off_pace: bool
+    q1_ns: float
+    q3_ns: float
+    mad_ns: float
 
     @property
     def half_width(self) -> float:
@@ -76,81 +60,68 @@ class Latency:
 
 
 def summarise(
-    processes: Sequence[Sequence[Block]], disturbed: Sequence[Disturbance] = ()
+    processes: Sequence[Sequence[Block]],
+    disturbed: Sequence[Disturbance] = (),
+    known_pace_ns: float | None = None,
 ) -> Latency:
     """Summarise the rounds of one or more processes; what disturbed them goes into the verdict.
 
-    The estimate is the median of round medians over clean samples (no involuntary context switch,
-    no major page fault);
-    its interval is the order-statistic interval of those round medians, so it covers what changes
-    between rounds and processes and not only the spread inside one.
+    The estimate is the median of the processes' medians over samples at full pace (no involuntary
+    context switch, no major page fault, the processor as fast as it can be). Its interval holds
+    Student's interval over processes, because processes differ, and the order-statistic interval of
+    the rounds. `known_pace_ns` is the full pace as earlier processes saw it.
     Raises: ValueError without any sample.
-    Source: docs/measuring.md; the interval is the order-statistic one (Hollander and Wolfe).
+    Source: docs/measuring.md.
     """
-    rounds = [block for process in processes for block in process if block.wall_ns]
+    found = [[block for block in process if block.wall_ns] for process in processes]
+    rounds = [block for process in found for block in process]
     if not rounds:
         raise ValueError("no samples")
     every = sorted(wall / b.runs_per_sample for b in rounds for wall in b.wall_ns)
-    clean = [_clean(block) for block in rounds]
-    clean_share = sum(map(len, clean)) / len(every)
-    medians = [median(part) for part in clean if part] or [median(_all(b)) for b in rounds]
-    low, high = median_interval(medians)
-    centre = median(medians)
-    drift = _drift(medians)
-    evidence = _Evidence(clean_share, (high - low) / 2 / centre, drift, len(medians))
-    verdict, reasons = _judge(evidence, disturbed)
+    used = used_samples(found, full_pace_ns(rounds, known_pace_ns))
+    by_round = [median(part) for process in used.processes for part in process if part]
+    centre = median(used.medians)
+    low, high = _interval(used, by_round)
+    if used.at_pace is not None and used.at_pace < min(len(found), 2):
+        # What the model takes at full pace is hardly known: it lies between the fastest sample
+        # and what it took here.
+        low, high = min(low, every[0]), max(high, median(clean_or_all(rounds)))
+    clean_share = sum(sum(clean(block)) for block in rounds) / len(every)
+    seen = _Evidence(
+        clean_share, (high - low) / 2 / centre, _drift(by_round), len(by_round), used.off_pace
+    )
+    verdict, reasons = _judge(seen, disturbed)
+    samples = used.samples
+    middle = median(samples)
     return Latency(
         median_ns=centre,
         low_ns=low,
         high_ns=high,
         min_ns=every[0],
         percentiles=tuple(
-            (q, _rank(every, q)) for q, floor in PERCENTILE_FLOORS.items() if len(every) >= floor
+            (q, rank(every, q)) for q, floor in PERCENTILE_FLOORS.items() if len(every) >= floor
         ),
         samples=len(every),
         clean_share=clean_share,
-        drift=drift,
+        drift=seen.drift,
         verdict=verdict,
         reasons=reasons,
+        pace_share=used.share,
+        off_pace=used.off_pace,
+        q1_ns=rank(samples, 25),
+        q3_ns=rank(samples, 75),
+        mad_ns=median([abs(value - middle) for value in samples]),
     )
 
 
-def median(values: Sequence[float]) -> float:
-    """The middle value, or the mean of the two middle ones."""
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
-
-
-def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """Order-statistic interval of the median, without an assumption on the distribution.
-
-    Ranks are 6..15 of 20 and 40..61 of 100. Under six values the whole range is returned, which
-    then covers less than 95 %.
-    """
-    ordered = sorted(values)
-    n = len(ordered)
-    tail, rank = 0.0, 0
-    while rank < n // 2:
-        tail += comb(n, rank) / 2**n
-        if 2 * tail > 1 - confidence:
-            break
-        rank += 1
-    rank = max(rank, 1)
-    return ordered[rank - 1], ordered[n - rank]
-
-
-def _clean(block: Block) -> list[float]:
-    tagged = zip(block.wall_ns, block.switches, block.faults, strict=True)
-    return [w / block.runs_per_sample for w, switches, faults in tagged if not switches | faults]
-
-
-def _all(block: Block) -> list[float]:
-    return [wall / block.runs_per_sample for wall in block.wall_ns]
-
-
-def _rank(ordered: Sequence[float], percentile: float) -> float:
-    return ordered[max(ceil(percentile / 100 * len(ordered)), 1) - 1]
+def _interval(used: Used, by_round: Sequence[float]) -> tuple[float, float]:
+    """Around the median of the processes; one process can only speak for itself."""
+    centre = median(used.medians)
+    low, high = median_interval(by_round)
+    if len(used.medians) > 1:
+        wider = repeated_interval(used.medians)
+        low, high = min(low, wider[0]), max(high, wider[1])
+    return min(low, centre), max(high, centre)
 
 
 def _drift(medians: Sequence[float]) -> float:
@@ -167,6 +138,7 @@ class _Evidence:
     half_width: float
     drift: float
     rounds: int
+    off_pace: bool
 
 
 def _judge(seen: _Evidence, disturbed: Sequence[Disturbance]) -> tuple[Verdict, tuple[str, ...]]:
@@ -183,6 +155,13 @@ def _judge(seen: _Evidence, disturbed: Sequence[Disturbance]) -> tuple[Verdict, 
         found.append(Disturbance(f"latency drifted by {seen.drift:+.1%} from first to last rounds"))
     if seen.rounds < 6:
         found.append(Disturbance(f"{seen.rounds} rounds are too few for a 95% interval"))
+    if seen.off_pace:
+        found.append(
+            Disturbance(
+                "the processor was hardly ever at its full pace (a neighbour of this virtual "
+                "machine on the same core, or a lower clock)"
+            )
+        )
     found += disturbed
     reasons = tuple(one.text for one in sorted(found, key=lambda one: not one.fatal))
     if any(one.fatal for one in found):

@@ -38,8 +38,8 @@ class BenchPlan:
     Source: shared protocol of MLPerf, nvbench and pyperf, see docs/measuring.md.
     """
 
-    processes: int = 2
-    max_processes: int = 4
+    processes: int = 3
+    max_processes: int = 6
     interval: float = 0.01
     rounds: int = 5
     round_s: float = 0.2
@@ -58,7 +58,7 @@ class BenchPlan:
     def quick(cls, *, seed: int = 0, dims: tuple[tuple[str, int], ...] = ()) -> BenchPlan:
         """A shorter plan for the inside of a search: about a second of measuring."""
         return cls(
-            max_processes=2, rounds=4, round_s=0.1, min_samples=10, warmup_s=0.1, max_s=5.0,
+            max_processes=3, rounds=3, round_s=0.1, min_samples=10, warmup_s=0.1, max_s=5.0,
             dims=dims, seed=seed,
         )  # fmt: skip
 

@@ -89,6 +89,7 @@ class _AttemptRecord:
     gpu_memory_bytes: int | None = None
     import_ns: int | None = None
     energy: Energy | None = None
+    known_pace_ns: float | None = None
 
 
 def attempt_row(

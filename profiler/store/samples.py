@@ -23,13 +23,24 @@ class RoundHead:
     external_load: float | None = None
     device_columns: tuple[str, ...] = ()
     stream_samples: tuple[int, ...] = ()
+    paced: bool = False
+
+    @property
+    def columns(self) -> int:
+        """Numbers that are kept of each sample."""
+        return _COLUMNS + self.paced + len(self.device_columns)
 
 
 def heads(rounds: Sequence[Round]) -> tuple[RoundHead, ...]:
     """Describe the rounds that `pack` writes."""
     return tuple(
         RoundHead(
-            len(r.wall_ns), r.runs_per_sample, r.external_load, _device_columns(r), r.stream_samples
+            len(r.wall_ns),
+            r.runs_per_sample,
+            r.external_load,
+            _device_columns(r),
+            r.stream_samples,
+            bool(r.pace_ns),
         )
         for r in rounds
     )
@@ -39,12 +50,13 @@ def pack(rounds: Sequence[Round]) -> bytes:
     """Compress all samples of all rounds.
 
     Format: one byte 1, then zlib of little-endian int64: for each round all wall_ns, all cpu_ns,
-    all switches, all faults, then the columns of the device that its head names.
+    all switches, all faults, all pace_ns and the columns of the device where its head names them.
     Raises: ValueError when the tuples of a round differ in length or a number exceeds 64 bit.
     """
     numbers: list[int] = []
     for block in rounds:
         columns = [block.wall_ns, block.cpu_ns, block.switches, block.faults]
+        columns += [block.pace_ns] if block.pace_ns else []
         columns += [getattr(block.device, name) for name in _device_columns(block)]
         if len({len(column) for column in columns}) != 1:
             raise ValueError("the columns of a round differ in length")
@@ -64,20 +76,20 @@ def unpack(data: bytes, described: Sequence[RoundHead]) -> tuple[Round, ...]:
     """
     if not data or data[0] != _INT64_ZLIB:
         raise ValueError("the samples have an unknown encoding")
-    size = 8 * sum(head.samples * (_COLUMNS + len(head.device_columns)) for head in described)
+    size = 8 * sum(head.samples * head.columns for head in described)
     plain = _inflate(data[1:], size)
     numbers = struct.unpack(f"<{size // 8}q", plain)
     rounds, start = [], 0
     for head in described:
-        n = head.samples
-        count = _COLUMNS + len(head.device_columns)
+        n, count = head.samples, head.columns
         columns = [numbers[start + n * i : start + n * (i + 1)] for i in range(count)]
         wall, cpu, switches, faults, *rest = columns
+        pace = rest.pop(0) if head.paced else ()
         device = dict(zip(head.device_columns, rest, strict=True))
         rounds.append(
             Round(
                 wall, cpu, switches, faults, head.runs_per_sample, head.external_load,
-                DeviceSamples(**device) if device else None, head.stream_samples,
+                DeviceSamples(**device) if device else None, head.stream_samples, pace,
             )
         )  # fmt: skip
         start += n * count

@@ -6,14 +6,15 @@ import os
 import resource
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise, repeat
+from dataclasses import dataclass, replace
+from itertools import repeat
 
+from profiler.core.intervals import median
 from profiler.core.outcome import DeviceSamples, Round
-from profiler.core.summary import median
 from profiler.core.target import BenchPlan
 from profiler.runtimes._runtime import Call
 from profiler.worker.conditions import busy_ticks
+from profiler.worker.pace import PaceTags
 
 # A run shorter than this is timed in blocks of about ten times this length, so that reading the
 # clock (60 ns) costs at most 1e-4 of a sample.
@@ -62,10 +63,14 @@ def runs_per_sample(run_ns: float) -> int:
 
 
 def take_round(call: Call, plan: BenchPlan, block: int, deadline_ns: int) -> Round:
-    """Take samples until the plan's time and count are met, or the deadline after three samples."""
+    """Take samples until the plan's time and count are met, or the deadline after three samples.
+
+    Between samples the processor's pace is probed; probes are no part of any sample.
+    """
     clock, usage, who = time.perf_counter_ns, resource.getrusage, resource.RUSAGE_SELF
     wall: list[int] = []
-    marks = [usage(who)]
+    spent = []
+    pace, before = PaceTags(), usage(who)
     busy_before, start = busy_ticks(), clock()
     end = start + int(plan.round_s * 1e9)
     while True:
@@ -80,14 +85,20 @@ def take_round(call: Call, plan: BenchPlan, block: int, deadline_ns: int) -> Rou
                 call()
             ended = clock()
         wall.append(ended - began)
-        marks.append(usage(who))
+        after = usage(who)
+        spent.append((before, after))
+        before = after
+        if pace.due(ended):
+            pace.probe(len(wall))
+            before = usage(who)
         if ended >= end and len(wall) >= plan.min_samples:
             break
         if ended >= deadline_ns and len(wall) >= 3:
             break
     elapsed_s = (clock() - start) / 1e9
+    marks = (spent[0][0], spent[-1][1])
     external = external_load(busy_before, marks, elapsed_s)
-    return host_round(wall, list(pairwise(marks)), block, external)
+    return replace(host_round(wall, spent, block, external), pace_ns=pace.tags(len(wall)))
 
 
 def host_round(

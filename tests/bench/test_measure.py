@@ -22,7 +22,13 @@ from profiler.core.target import BenchPlan, Target
 from profiler.store.store import open_store
 
 PLAN = BenchPlan(
-    max_processes=2, rounds=2, round_s=0.02, min_samples=5, warmup_s=0.02, deadline_s=20.0
+    processes=2,
+    max_processes=2,
+    rounds=2,
+    round_s=0.02,
+    min_samples=5,
+    warmup_s=0.02,
+    deadline_s=20.0,
 )
 CPU = Target("onnxruntime-cpu")
 
@@ -94,7 +100,9 @@ def test_a_second_invocation_measures_again_and_keeps_the_first(matmul, tmp_path
 def test_an_endless_model_is_hung_and_the_others_are_still_measured(
     matmul, endless, tmp_path, store
 ):
-    plan = BenchPlan(max_processes=2, rounds=2, round_s=0.02, min_samples=5, deadline_s=2.0)
+    plan = BenchPlan(
+        processes=2, max_processes=2, rounds=2, round_s=0.02, min_samples=5, deadline_s=2.0
+    )
     model = open_model(endless)
     works = [
         Work(model, "endless", CPU, bind_inputs(model.inputs, {}, None), None),

@@ -9,6 +9,7 @@ from test_cli_basics import make_good, nasprof
 
 from nasprof.suites import read_suite
 from profiler.core.errors import InputError
+from profiler.core.target import BenchPlan
 
 QUICK = 'models = ["*.onnx"]\nquick = true\n'
 
@@ -32,7 +33,7 @@ def test_a_suite_is_measured_once_and_only_what_is_new_is_added(tmp_path):
     first = suite(tmp_path, QUICK, "--json")
     assert first.returncode == 0, first.stderr
     (row,) = json.loads(first.stdout)
-    assert rows(tmp_path) == 2
+    assert rows(tmp_path) == BenchPlan.quick().processes
 
     (tmp_path / "same-content.onnx").write_bytes((tmp_path / "a.onnx").read_bytes())
     both = QUICK + 'targets = ["onnxruntime-cpu", "onnxruntime-cpu/optimization=none"]\n'
@@ -40,11 +41,11 @@ def test_a_suite_is_measured_once_and_only_what_is_new_is_added(tmp_path):
     assert second.returncode == 0, second.stderr
     found = json.loads(second.stdout)
     assert len(found) == 4
-    assert rows(tmp_path) == 4
+    assert rows(tmp_path) == 2 * BenchPlan.quick().processes
     assert sum(entry["median_ns"] == row["median_ns"] for entry in found) == 2
 
     assert suite(tmp_path, both).returncode == 0
-    assert rows(tmp_path) == 4
+    assert rows(tmp_path) == 2 * BenchPlan.quick().processes
     assert list(tmp_path.glob("nasprof-*")) == []
 
 
@@ -56,7 +57,7 @@ def test_what_plain_bench_measured_is_not_measured_again(tmp_path):
     )  # fmt: skip
     assert plain.returncode == 0, plain.stderr
     assert suite(tmp_path, QUICK).returncode == 0
-    assert rows(tmp_path) == 2
+    assert rows(tmp_path) == BenchPlan.quick().processes
 
 
 def test_a_failure_is_kept_until_another_try_is_asked_for(tmp_path):

@@ -22,7 +22,15 @@ from profiler.core.target import BenchPlan, Target
 from profiler.worker.classify import result_of
 from profiler.worker.launch import Job, launch
 
-PLAN = BenchPlan(rounds=2, round_s=0.02, min_samples=5, warmup_s=0.02, deadline_s=60.0)
+PLAN = BenchPlan(
+    processes=2,
+    max_processes=4,
+    rounds=2,
+    round_s=0.02,
+    min_samples=5,
+    warmup_s=0.02,
+    deadline_s=60.0,
+)
 BATCH = 2
 
 

@@ -125,6 +125,8 @@ class Block:
     switches: tuple
     runs_per_sample: int = 1
 
+    pace_ns: tuple = ()
+
     @property
     def faults(self):
         return (0,) * len(self.wall_ns)
@@ -138,6 +140,11 @@ class Process:
 @dataclass
 class Measured:
     attempts: tuple
+    full_pace_ns: float | None = None
+
+    @property
+    def process_medians_ns(self):
+        return [summarise([list(attempt.rounds)]).median_ns for attempt in self.attempts]
 
     @property
     def latency(self):
@@ -156,15 +163,19 @@ def measured(*centres, switched=0):
 
 
 def test_results_measured_apart_are_told_by_their_extremes():
-    base = measured(1_000_000, 1_010_000)
-    slower = compare_apart(base, measured(1_100_000, 1_120_000))
+    # Deviations 4,082 and 8,165; half-widths 3.182 x 1.2533 x deviation / 2 = 8,141 and 16,282.
+    base = measured(1_000_000, 1_005_000, 1_005_000, 1_010_000)
+    new = measured(1_100_000, 1_110_000, 1_110_000, 1_120_000)
+    slower = compare_apart(base, new)
     assert slower.decision is Decision.SLOWER
-    assert slower.low == pytest.approx(1_100_000 / 1_010_000)
-    assert slower.high == pytest.approx(1_120_000 / 1_000_000)
+    assert slower.low == pytest.approx(1_093_718 / 1_013_141, rel=1e-5)
+    assert slower.high == pytest.approx(1_126_282 / 996_859, rel=1e-5)
     assert slower.pairs is None
-    assert compare_apart(measured(1_100_000, 1_120_000), base).decision is Decision.FASTER
-    assert compare_apart(base, measured(1_005_000, 1_050_000)).decision is Decision.CANNOT_TELL
-    assert compare_apart(base, measured(1_001_000, 1_009_000)).decision is Decision.SAME
+    assert compare_apart(new, base).decision is Decision.FASTER
+    wide = measured(1_005_000, 1_030_000, 1_030_000, 1_050_000)
+    assert compare_apart(base, wide).decision is Decision.CANNOT_TELL
+    near = measured(1_001_000, 1_005_000, 1_005_000, 1_009_000)
+    assert compare_apart(base, near).decision is Decision.SAME
 
 
 def test_one_process_or_an_invalid_latency_cannot_tell():

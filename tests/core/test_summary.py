@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiler.core.summary import PERCENTILE_FLOORS, Verdict, median_interval, summarise
+from profiler.core.intervals import median_interval
+from profiler.core.summary import PERCENTILE_FLOORS, Verdict, summarise
 
 
 @dataclass
@@ -13,6 +14,8 @@ class Block:
     wall_ns: tuple
     switches: tuple
     runs_per_sample: int = 1
+
+    pace_ns: tuple = ()
 
     @property
     def faults(self):

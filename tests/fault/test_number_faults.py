@@ -283,7 +283,15 @@ def test_case_43_a_runtime_that_remembers_its_results_is_told(
 
 
 def test_case_44_a_drift_is_flagged_and_unread_sensors_are_unknown(actor_python):
-    plan = BenchPlan(rounds=6, round_s=0.1, min_samples=3, warmup_s=0.01, warmup_runs=2)
+    plan = BenchPlan(
+        processes=2,
+        max_processes=4,
+        rounds=6,
+        round_s=0.1,
+        min_samples=3,
+        warmup_s=0.01,
+        warmup_runs=2,
+    )
     found = measured(actor_python, plan, processes=1, slope="0.01")
     assert found.latency.verdict is not Verdict.VALID
     assert any("drifted" in reason for reason in found.latency.reasons)
@@ -292,7 +300,15 @@ def test_case_44_a_drift_is_flagged_and_unread_sensors_are_unknown(actor_python)
 
 
 def test_case_45_a_latency_that_jumps_is_noisy_and_shows_its_interval(actor_python):
-    plan = BenchPlan(rounds=4, round_s=0.03, min_samples=10, warmup_s=0.01, warmup_runs=2)
+    plan = BenchPlan(
+        processes=2,
+        max_processes=4,
+        rounds=4,
+        round_s=0.03,
+        min_samples=10,
+        warmup_s=0.01,
+        warmup_runs=2,
+    )
     found = measured(actor_python, plan, jump="1")
     assert found.latency.verdict is not Verdict.VALID
     assert found.latency.low_ns < found.latency.high_ns
@@ -317,7 +333,9 @@ def test_case_48_cores_taken_away_while_measuring_make_it_invalid(actor_python):
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core only")
 def test_case_48_measurements_of_two_environments_are_two(actor_python, tmp_path, monkeypatch):
     (work,) = works(tmp_path, actor_python, monkeypatch, Target("actor"))
-    plan = BenchPlan(max_processes=2, rounds=1, round_s=0.01, min_samples=3, warmup_s=0.01)
+    plan = BenchPlan(
+        processes=2, max_processes=2, rounds=1, round_s=0.01, min_samples=3, warmup_s=0.01
+    )
     allowed = os.sched_getaffinity(0)
     with open_store(str(tmp_path / "store.db")) as store:
         try:

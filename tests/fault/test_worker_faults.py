@@ -21,7 +21,15 @@ from profiler.worker.classify import result_of
 from profiler.worker.launch import Job, launch
 
 pytestmark = pytest.mark.fault
-PLAN = BenchPlan(rounds=2, round_s=0.02, min_samples=3, warmup_s=0.01, warmup_runs=2)
+PLAN = BenchPlan(
+    processes=2,
+    max_processes=4,
+    rounds=2,
+    round_s=0.02,
+    min_samples=3,
+    warmup_s=0.01,
+    warmup_runs=2,
+)
 
 
 def job(python, deadline_s=20.0, memory=None, plan=PLAN, reference=None, **options):
@@ -120,7 +128,15 @@ def test_case_42_wrong_outputs_are_a_failure(actor_python, tmp_path):
 
 
 def test_case_46_the_parent_sleeps_while_the_worker_measures(actor_python):
-    plan = BenchPlan(rounds=10, round_s=0.2, min_samples=3, warmup_s=0.01, warmup_runs=2)
+    plan = BenchPlan(
+        processes=2,
+        max_processes=4,
+        rounds=10,
+        round_s=0.2,
+        min_samples=3,
+        warmup_s=0.01,
+        warmup_runs=2,
+    )
     before, started = time.process_time(), time.monotonic()
     run(actor_python, plan=plan)
     spent, wall = time.process_time() - before, time.monotonic() - started

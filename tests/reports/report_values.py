@@ -36,7 +36,7 @@ LIMIT_NS = 2e6
 ORT = Target("onnxruntime-cpu")
 ORT2 = Target("onnxruntime-cpu", threads=2)
 OPENVINO = Target("openvino-cpu")
-PLAN = BenchPlan(dims=(("batch", 1),))
+PLAN = BenchPlan(processes=5, max_processes=6, dims=(("batch", 1),))
 QUICK = BenchPlan.quick()
 SEARCH = "nasbench201-weaknas-1"
 # Everything that a name of a model can try on a page, a spreadsheet and a terminal.

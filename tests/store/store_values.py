@@ -20,7 +20,7 @@ from profiler.core.tensor import TensorSpec
 
 SHA = "a" * 64
 TARGET = Target("onnxruntime-cpu", options=(("graph", "all"),))
-PLAN = BenchPlan(dims=(("batch", 1),))
+PLAN = BenchPlan(processes=2, max_processes=4, dims=(("batch", 1),))
 INPUTS = (TensorSpec("x", "float32", (1, 3, "h", None)), TensorSpec("y", "int64", None))
 CONDITIONS = Conditions(load=0.5, cpu_pressure=None, frequency_mhz=2500.0, temperature_c=None)
 ENVIRONMENT = Environment(

@@ -29,9 +29,12 @@ _NUMBERS = itertools.count()
 @st.composite
 def rounds(draw: st.DrawFn) -> Round:
     n = draw(st.integers(0, 6))
-    columns = [tuple(draw(st.lists(INT64, min_size=n, max_size=n))) for _ in range(4)]
+    columns = [tuple(draw(st.lists(INT64, min_size=n, max_size=n))) for _ in range(5)]
+    pace = columns.pop() if draw(st.booleans()) else ()
     load = draw(st.none() | st.floats())
-    return Round(*columns, runs_per_sample=draw(st.integers(1, 10)), external_load=load)
+    return Round(
+        *columns[:4], runs_per_sample=draw(st.integers(1, 10)), external_load=load, pace_ns=pace
+    )
 
 
 ATTEMPTS = st.builds(Attempt, rounds=st.lists(rounds(), max_size=4).map(tuple))
@@ -160,6 +163,7 @@ def test_columns_of_a_device_come_back_and_only_those_that_are_there() -> None:
     device = DeviceSamples(device_ns=(7, 8), enqueue_ns=(1, 2), sm_mhz=(1980, 1200))
     rounds = (
         Round((10, 11), (1, 1), (0, 0), (0, 0), 3, 0.5, device),
+        Round((10, 11), (1, 1), (0, 0), (0, 0), 3, 0.5, device, (), (20, 38)),
         Round((12,), (1,), (0,), (0,)),
     )
     assert unpack(pack(rounds), heads(rounds)) == rounds

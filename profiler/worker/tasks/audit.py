@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from profiler.core.errors import ModelError
+from profiler.core.intervals import median
 from profiler.core.outcome import FailureKind
 from profiler.core.plain import from_plain
 from profiler.core.plugins import load
-from profiler.core.summary import median
 from profiler.core.target import Target
 from profiler.core.tensor import TensorSpec
 from profiler.runtimes._runtime import Runtime, Session

@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from profiler import parity
 from profiler.core.environment import Conditions
 from profiler.core.errors import ModelError
 from profiler.core.outcome import Attempt, FailureKind, OutputError, Round
+from profiler.core.pace import enough
 from profiler.core.plain import from_plain, to_plain
 from profiler.core.plugins import load
 from profiler.core.target import BenchPlan, Target
@@ -40,7 +42,8 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
 
     Arguments: model (path), target, plan, inputs (specifications with sizes), reference (path of
     the reference outputs, or None), started_ns (monotonic clock when the parent asked,
-    or None for a worker that waited for its job).
+    or None for a worker that waited for its job), known_pace_ns (the processor's full pace as
+    earlier processes saw it; may be left out).
     """
     target: Target = from_plain(Target, arguments["target"])
     plan: BenchPlan = from_plain(BenchPlan, arguments["plan"])
@@ -66,7 +69,9 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
     send({"stage": "warm"})
     more = instances(session, plan.streams, lambda: runtime.load(model, target))[1:]
     calls = [call, *(_warm(other.bind(feeds), plan) for other in more)]
-    rounds, energy = spend(metered, lambda: _rounds(calls, plan, warm.run_ns, gpu, send))
+    known_pace_ns = arguments.get("known_pace_ns")
+    timed = partial(_rounds, calls, plan, warm.run_ns, gpu, known_pace_ns, send)
+    rounds, energy = spend(metered, timed)
     after = read_conditions(gpu)
     peak_rss = _peak_rss_bytes()
     attempt = Attempt(
@@ -87,6 +92,7 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
         gpu_memory_bytes=_gpu_memory(gpu, before, after) if gpu else None,
         import_ns=imported_ns - importing_ns,
         energy=energy,
+        known_pace_ns=known_pace_ns,
     )
     found: dict[str, Any] = to_plain(attempt)
     return found
@@ -98,13 +104,23 @@ def _warm(call: Call, plan: BenchPlan) -> Call:
 
 
 def _rounds(
-    calls: Sequence[Call], plan: BenchPlan, run_ns: float, gpu: Gpu | None, send: Any
+    calls: Sequence[Call],
+    plan: BenchPlan,
+    run_ns: float,
+    gpu: Gpu | None,
+    pace_ns: float | None,
+    send: Any,
 ) -> list[Round]:
+    """The plan's rounds, and up to three times as many more until enough samples ran at pace."""
     call = calls[0]
     block = timing.runs_per_sample(run_ns)
     deadline_ns = time.perf_counter_ns() + int(plan.max_s / plan.processes * 1e9)
     rounds: list[Round] = []
-    for _ in range(plan.rounds):
+    while len(rounds) < plan.rounds or (
+        len(rounds) < 4 * plan.rounds
+        and time.perf_counter_ns() < deadline_ns
+        and not enough(rounds, pace_ns)
+    ):
         if len(calls) > 1:
             rounds.append(take_parallel_round(calls, plan, block, deadline_ns))
         elif isinstance(call, DeviceCall):

@@ -11,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from profiler.core.intervals import median
 from profiler.core.kernels import KernelTimes, RecordedChain, Recording, middle_mean
 from profiler.core.plain import from_plain, to_plain
 from profiler.core.plugins import load
-from profiler.core.summary import median
 from profiler.core.target import Target
 from profiler.core.tensor import TensorSpec
 from profiler.runtimes._runtime import Call, ProfilingRuntime
