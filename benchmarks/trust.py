@@ -19,7 +19,6 @@ something finished misses its bar.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -38,6 +37,7 @@ from tabulate import tabulate
 
 from nasprof.comparing import Race, compare
 from nasprof.measuring import Sizes, measure_models, prepare
+from profiler.bench.preflight import load_now
 from profiler.core.comparison import Comparison
 from profiler.core.outcome import Measurement
 from profiler.core.target import BenchPlan, Target
@@ -47,6 +47,7 @@ CPU = Target("onnxruntime-cpu")
 LAYERS, CHANNELS, SIDE = 20, 16, 28
 PLAN = replace(BenchPlan.quick(), max_processes=6)
 SHORT = replace(BenchPlan.quick(), rounds=2, round_s=0.05, warmup_s=0.05)
+QUIET_CORES = 0.25
 BUSY = "while True: pass"
 HEAD = ("part", "measurements", "found", "bar", "met", "plan", "model")
 
@@ -90,14 +91,22 @@ def main() -> int:
     part = PARTS[asked.part]
     end = time.monotonic() + asked.seconds
     ask = {"load": beside_load, "coverage": measured, "itself": itself, "planted": planted}
-    part.runs.do(_until(part.times, end), lambda number: ask[part.name](int(number), part.plan))
+    wanted = _until(part, end, needs_quiet=asked.part != "itself")
+    part.runs.do(wanted, lambda number: ask[part.name](number, part.plan))
     return 0
 
 
-def _until(times: int, end: float) -> Iterator[tuple[int]]:
-    for number in range(times):
-        if time.monotonic() < end:
-            yield (number,)
+def _until(part: Part, end: float, needs_quiet: bool) -> Iterator[tuple[int]]:
+    done = {row["number"] for row in part.runs.rows()}
+    for number in range(part.times):
+        if time.monotonic() >= end:
+            return
+        if str(number) in done:
+            continue
+        load = load_now() or 0.0
+        if needs_quiet and load > QUIET_CORES:
+            raise SystemExit(f"others use {load:.1f} cores; this part needs a quiet machine")
+        yield (number,)
 
 
 def measured(number: int, plan: BenchPlan) -> Sequence[object]:
@@ -261,7 +270,4 @@ def _model() -> str:
 
 
 if __name__ == "__main__":
-    # Workers are asked to be as polite as this process, so it must not be.
-    if os.nice(0) > 0:
-        print("this process has a low priority; its figures would not count", file=sys.stderr)
     sys.exit(main())

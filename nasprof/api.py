@@ -246,6 +246,7 @@ def bench_all(
     dims: Mapping[str, int] | None = None,
     input_shape: tuple[int, ...] | None = None,
     quick: bool = False,
+    require_quiet: bool = False,
     lock_gpu_clock: int | None = None,
     seed: int = 0,
     store: str | Path | None = None,
@@ -258,9 +259,12 @@ def bench_all(
     cannot be used here is told to `on_note` and left out while others can. `lock_gpu_clock` holds
     the GPU's multiprocessors at so many MHz meanwhile, and frees them whatever happens. `streams`
     counts the instances of a model that run at once; `Measurement.throughput` is all theirs.
-    Raises: InputError for bad input, before anything is measured.
+    `require_quiet` measures nothing where others use the machine.
+    Raises: InputError for bad input, MeasurementError for a machine that is not quiet, both before
+        anything is measured.
     """
     from nasprof import measuring
+    from profiler.bench.preflight import load_now, refuse_load
     from profiler.gpu import locked_clocks
 
     asked = _targets(targets, threads, precision, on_note)
@@ -277,6 +281,8 @@ def bench_all(
                 on_progress(number, len(models), f"preparing {model}")
                 ready.append(measuring.prepare(model, sizes, seed, opened, on_note))
             if not outcomes:
+                if require_quiet:
+                    refuse_load(load_now(seconds=1.0))
                 measuring.warn([t * max(streams) for t in threads], on_note)
             for each in plans:
                 outcomes += measuring.measure_models(

@@ -80,12 +80,27 @@ def history_table(entries: Sequence[HistoryEntry]) -> str:
     cells = [
         (entry.kind, short(entry.name, 40), entry.created_at[:16].replace("T", " "),
          str(entry.models), str(entry.measurements), str(entry.failures),
-         shown(", ".join(entry.targets), 60), entry.state or "")
+         entry.state or _verdicts(entry), ", ".join(key[:6] for key in entry.environments),
+         shown(", ".join(entry.targets), 60))
         for entry in entries
     ]  # fmt: skip
-    head = ("kind", "name", "begun (UTC)", "models", "measured", "failed", "targets", "state")
-    align = ("left", "left", "left", "right", "right", "right", "left", "left")
-    return tabulate(cells, head, colalign=align, disable_numparse=True)
+    head = (
+        "kind", "name", "begun (UTC)", "models", "measured", "failed", "verdict or state",
+        "environment", "targets",
+    )  # fmt: skip
+    align = ("left", "left", "left", "right", "right", "right", "left", "left", "left")
+    table = tabulate(cells, head, colalign=align, disable_numparse=True)
+    if len({key for entry in entries for key in entry.environments}) > 1:
+        table += "\n\nRuns of different environments are of machines that differ: never pooled, and"
+        table += "\nnasprof compare session:A session:B says what differs."
+    return table
+
+
+def _verdicts(entry: HistoryEntry) -> str:
+    """One word where all measurements agree, else how many are what."""
+    if len(entry.verdicts) == 1:
+        return entry.verdicts[0][0]
+    return ", ".join(f"{count} {verdict}" for verdict, count in entry.verdicts)
 
 
 def search_table(found: SearchFound, labels: Mapping[str, str] | None = None) -> str:

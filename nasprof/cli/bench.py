@@ -55,6 +55,10 @@ def command(
         bool, typer.Option("--profile", help="Where the time goes by operator; one model.")
     ] = False,
     top: Annotated[int | None, typer.Option(min=1, help="Rows of a profile to show.")] = None,
+    require_quiet: Annotated[
+        bool,
+        typer.Option("--require-quiet", help="Measure nothing (exit code 3) while others compute."),
+    ] = False,
     lock_gpu_clock: Annotated[
         int | None, typer.Option(min=1, metavar="MHZ", help="Hold the GPU's clock meanwhile.")
     ] = None,
@@ -82,8 +86,10 @@ def command(
     if top is not None and not profile:
         raise InputError("--top belongs to --profile")
     if profile:
-        if lock_gpu_clock is not None or streams != "1":
-            raise InputError("--lock-gpu-clock and --streams have no effect beside --profile")
+        if lock_gpu_clock is not None or streams != "1" or require_quiet:
+            raise InputError(
+                "--lock-gpu-clock, --streams and --require-quiet have no effect beside --profile"
+            )
         with progress("profiling") as bar:
             profiled = api.profile(
                 _only(models, "model"),
@@ -112,6 +118,7 @@ def command(
             dims=options.dims(dim),
             input_shape=options.shape(input_shape),
             quick=quick,
+            require_quiet=require_quiet,
             lock_gpu_clock=lock_gpu_clock,
             seed=seed,
             store=store,

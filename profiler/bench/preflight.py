@@ -6,6 +6,7 @@ import os
 import time
 
 from profiler.core.environment import Environment
+from profiler.core.errors import MeasurementError
 from profiler.worker.conditions import busy_ticks
 
 _LOAD_CORES = 0.25
@@ -34,6 +35,18 @@ def preflight(environment: Environment, threads: int, load: float | None) -> tup
             "fix it with: sudo cpupower frequency-set -g performance"
         )
     return tuple(found)
+
+
+def refuse_load(load: float | None) -> None:
+    """Refuse a machine that others use, or of which it can't be said.
+
+    Unit: `load` is what others use now, in cores; None is unknown.
+    Raises: MeasurementError.
+    """
+    if load is None:
+        raise MeasurementError("what others use can't be read here, so it can't be required quiet")
+    if load > _LOAD_CORES:
+        raise MeasurementError(f"others use {load:.1f} cores now; stop them or wait (nothing run)")
 
 
 def load_now(seconds: float = 0.2) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -224,7 +225,15 @@ def _history(connection: Connection, session: str) -> HistoryEntry:
         measurements=len(measured),
         failures=sum(row.status == "failure" for row in rows),
         targets=tuple(sorted({row.target_key for row in rows})),
+        verdicts=_verdicts(connection, session),
+        environments=tuple(sorted({row.environment_key for row in rows})),
     )
+
+
+def _verdicts(connection: Connection, session: str) -> tuple[tuple[str, int], ...]:
+    records = outcome_records(connection, Filter((session,)), None, complete=False)
+    found = [r.outcome for r in records if isinstance(r.outcome, Measurement)]
+    return tuple(Counter(m.latency.verdict.value for m in found if m.samples_ns).most_common())
 
 
 def _identity_columns(identity: Identity, label: str) -> dict[str, Any]:

@@ -124,6 +124,8 @@ class HistoryEntry:
     """One bench session or one search, as a line of `nasprof history`.
 
     `created_at` and `ended_at` are UTC labels; a search counts its trials under `measurements`.
+    `verdicts` are (verdict, number of measurements) pairs of a bench session, `environments` the
+    keys of the machines as they were; figures of different ones are never pooled.
     """
 
     kind: str
@@ -135,3 +137,5 @@ class HistoryEntry:
     failures: int
     targets: tuple[str, ...]
     state: str | None = None
+    verdicts: tuple[tuple[str, int], ...] = ()
+    environments: tuple[str, ...] = ()

@@ -1,7 +1,10 @@
 from dataclasses import replace
 
+import pytest
+
 from profiler.bench.environment import capture
-from profiler.bench.preflight import preflight
+from profiler.bench.preflight import preflight, refuse_load
+from profiler.core.errors import MeasurementError
 
 FINE = replace(capture(), cores_allowed=(0, 1), cpu_quota=None, governor=None)
 
@@ -21,3 +24,14 @@ def test_every_warning_has_a_remedy():
         "the frequency governor is 'powersave'",
     ]
     assert all(len(line.split(";")[1]) > 10 for line in found)
+
+
+@pytest.mark.parametrize(
+    ("load", "words"), [(1.24, "others use 1.2 cores now"), (None, "can't be read")]
+)
+def test_a_machine_that_must_be_quiet_is_refused_in_one_line(load, words):
+    with pytest.raises(MeasurementError, match=words) as caught:
+        refuse_load(load)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 3
+    refuse_load(0.2)

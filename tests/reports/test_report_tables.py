@@ -78,6 +78,15 @@ def test_history_and_cost_and_search(filled: Store, found: Found) -> None:
     assert SEARCH in table
     assert "bench-1" in table
     assert history_table([]) == "the store is empty"
+    assert "never pooled" not in table
+    entry = next(one for one in filled.history() if one.name == "bench-1")
+    agreed = replace(entry, verdicts=(("valid", 3),), environments=("a" * 16,))
+    other = replace(entry, verdicts=(("valid", 2), ("noisy", 1)), environments=("b" * 16,))
+    table = history_table([agreed, other])
+    assert " valid " in table.splitlines()[2]
+    assert "2 valid, 1 noisy" in table.splitlines()[3]
+    assert "aaaaaa" in table
+    assert "never pooled" in table
     assert "Mystery (2)" in cost_table(cost(1e9, 1e6))
     assert "1.00 G" in cost_table(cost(1e9, 1e6))
     table = search_table(found)

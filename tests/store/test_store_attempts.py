@@ -135,6 +135,9 @@ def test_history_counts_what_a_session_did(store: Store) -> None:
     assert (newest.name, older.name) == ("b", "a")
     assert (older.kind, older.models, older.measurements, older.failures) == ("bench", 2, 2, 1)
     assert older.targets == (TARGET.key,)
+    assert older.environments == (ENVIRONMENT.key,)
+    assert sum(count for _, count in older.verdicts) == 2
+    assert {verdict for verdict, _ in older.verdicts} <= {"valid", "noisy", "invalid"}
     assert older.created_at.endswith("Z")
     assert len(store.history(1)) == 1
 
