@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from profiler.cost.explain import Difference
     from profiler.cost.polynomial import Polynomial
     from profiler.cost.roofline import Roofline
+    from profiler.environments._environment import Installed
     from profiler.store.records import Calibration, HistoryEntry
     from profiler.store.store import Store
     from reports.write import Report
@@ -736,6 +737,34 @@ def show_table(name: str, *, tables: str | Path | None = None) -> ShownTable:
     from nasprof import catalogue
 
     return catalogue.show_table(name, _folder(tables))
+
+
+def environments() -> dict[str, Installed | None]:
+    """Environments for runtimes that clash with others by name; None for one that is missing."""
+    from profiler.core import plugins
+    from profiler.environments._environment import ENVIRONMENTS, installed
+
+    return {name: installed(name) for name in plugins.names(ENVIRONMENTS)}
+
+
+def install_environment(name: str, *, on_progress: Progress = _silent) -> Installed:
+    """Make an environment in the user's cache, with pinned versions; downloads with pip.
+
+    Raises: InputError when there is no such environment, or with the installer's last words.
+    """
+    from profiler.environments._install import install
+
+    return install(name, on_progress)
+
+
+def remove_environment(name: str) -> bool:
+    """Remove an environment; whether there was one.
+
+    Raises: InputError when there is no environment of that name.
+    """
+    from profiler.environments._install import remove
+
+    return remove(name)
 
 
 def history(limit: int = 20, *, store: str | Path | None = None) -> list[HistoryEntry]:

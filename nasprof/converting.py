@@ -25,6 +25,7 @@ from profiler.core.outcome import FailureKind, OutputError
 from profiler.core.plain import from_plain, to_plain
 from profiler.core.target import Target
 from profiler.core.tensor import TensorSpec
+from profiler.environments._environment import install_command, installed, of_format
 from profiler.worker.convert import convert
 from profiler.worker.feeds import make_feeds
 from profiler.worker.run import read_arrays, run_target
@@ -170,6 +171,15 @@ def _versions(name: str, converter: Format) -> dict[str, str]:
     Raises: UnavailableError naming what is missing and the remedy.
     """
     found = {}
+    environment = of_format(name)
+    if environment is not None:
+        there = installed(environment)
+        if there is None:
+            raise UnavailableError(
+                f"{name} needs its converter, which is not installed; "
+                f"{install_command(environment)}"
+            )
+        return {package: there.versions[package] for package in converter.packages}
     for package in converter.packages:
         try:
             found[package] = version(package)

@@ -19,6 +19,7 @@ from nasprof.cli import (
     inspect,
     predict,
     report,
+    runtimes,
     search,
     spaces,
     tables,
@@ -53,6 +54,7 @@ app.command("doctor")(doctor.command)
 app.command("audit")(audit.command)
 app.command("history")(history.command)
 app.command("demo")(demo.command)
+app.add_typer(runtimes.app, name="runtimes")
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(tables.app, name="tables")
 app.add_typer(predict.app, name="predict")

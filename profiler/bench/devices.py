@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from profiler.core import plugins
 from profiler.core.errors import InputError, UnavailableError
+from profiler.environments._environment import install_command, installed, of_format
 from profiler.worker.classify import result_of
 from profiler.worker.launch import Job, launch
 
@@ -31,11 +32,21 @@ class Device:
 
 def probe(runtime: str, deadline_s: float = 60.0) -> Device:
     """Ask one runtime whether it can be used here; a crash while asking is the reason why not."""
-    found, problem = result_of(launch(Job("probe", {"runtime": runtime}, deadline_s)))
+    job = Job("probe", {"runtime": runtime}, deadline_s, runtime=runtime)
+    found, problem = result_of(launch(job))
     if found is None or problem is not None:
         reason = f"{problem.kind}: {problem.message}" if problem else "no answer"
         return Device(runtime, False, None, None, reason, "reinstall the runtime")
-    return Device(runtime=runtime, **{**found, "precisions": tuple(found["precisions"])})
+    device = Device(runtime=runtime, **{**found, "precisions": tuple(found["precisions"])})
+    converter = of_format(device.format)
+    if not device.available or converter is None or installed(converter) is not None:
+        return device
+    return replace(
+        device,
+        available=False,
+        reason=f"its converter {converter} is not installed",
+        remedy=install_command(converter),
+    )
 
 
 @cache

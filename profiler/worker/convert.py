@@ -7,6 +7,7 @@ from pathlib import Path
 from exporters.formats._format import Signature
 from profiler.core.errors import ModelError
 from profiler.core.plain import to_plain
+from profiler.environments._environment import interpreter_for, of_format
 from profiler.worker.classify import result_of
 from profiler.worker.launch import Job, launch
 
@@ -24,6 +25,7 @@ def convert(
         "format": converter, "source": str(source.resolve()), "path": str(path.resolve()),
         "signature": to_plain(signature), "precision": precision,
     }  # fmt: skip
-    _, problem = result_of(launch(Job("convert", arguments, DEADLINE_S)))
+    interpreter = interpreter_for(of_format(converter))
+    _, problem = result_of(launch(Job("convert", arguments, DEADLINE_S, interpreter=interpreter)))
     if problem is not None:
         raise ModelError(problem.kind, f"it cannot be converted to {converter}: {problem.message}")

@@ -8,7 +8,6 @@ import resource
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from profiler.core.outcome import Stage
+from profiler.environments._environment import interpreter_for, of_runtime
 from profiler.worker.folders import private_folder
 from profiler.worker.wire import Decoder, FrameError
 
@@ -43,7 +43,8 @@ _JOB_FILE = "job.json"
 class Job:
     """What one worker has to do; everything in it is JSON.
 
-    `runtime` is the plug-in that the task will import, for workers that do so ahead.
+    `runtime` is the plug-in that the task will import, for workers that do so ahead; without an
+    `interpreter` the worker is started by the one that the runtime lives in.
     Unit: seconds and bytes as named.
     """
 
@@ -52,7 +53,7 @@ class Job:
     deadline_s: float = 120.0
     memory_limit_bytes: int | None = None
     threads: int = 1
-    interpreter: str = sys.executable
+    interpreter: str | None = None
     runtime: str = ""
 
     def write(self, folder: Path) -> None:
@@ -164,7 +165,8 @@ def alive(started: Started) -> bool:
 def _command(job: Job, folder: Path, results_end: int, ahead: bool) -> list[str]:
     arguments = [str(_ROOT), str(folder / _JOB_FILE), str(results_end), str(os.getpid())]
     wanted = f"{job.task}:{job.runtime}" if ahead else ""
-    return [job.interpreter, "-P", "-c", _BOOT, *arguments, wanted]
+    interpreter = job.interpreter or interpreter_for(of_runtime(job.runtime))
+    return [interpreter, "-P", "-c", _BOOT, *arguments, wanted]
 
 
 def _environment(threads: int, folder: Path) -> dict[str, str]:

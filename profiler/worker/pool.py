@@ -25,7 +25,7 @@ from profiler.worker.launch import (
     spawn,
 )
 
-_Kind: TypeAlias = tuple[str, str, int, str]
+_Kind: TypeAlias = tuple[str, str, int, str | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 import onnx
 import pytest
 import torch
+from contract_cache import keep_environments
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
@@ -19,13 +20,17 @@ from profiler.bench.devices import RUNTIMES
 from profiler.bench.shapes import bind_inputs
 from profiler.core import plugins
 from profiler.core.errors import ModelError
+from profiler.environments._environment import installed, of_format
 from profiler.parity import TOLERANCES
 
 
 @pytest.fixture(params=plugins.names(FORMATS))
 def name(request):
     converter = plugins.load(FORMATS, request.param)
-    for package in converter.packages:
+    environment = of_format(request.param)
+    if environment is not None and installed(environment) is None:
+        pytest.skip(f"{request.param}: the environment {environment} is not installed")
+    for package in () if environment else converter.packages:
         try:
             version(package)
         except PackageNotFoundError:
@@ -36,6 +41,7 @@ def name(request):
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
+    keep_environments(tmp_path / "cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 

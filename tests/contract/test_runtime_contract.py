@@ -3,6 +3,7 @@
 import onnx
 import pytest
 import torch
+from contract_cache import keep_environments
 from onnx import TensorProto, helper
 from torch import nn
 
@@ -65,6 +66,7 @@ def model(network, batch, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
+    keep_environments(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
 

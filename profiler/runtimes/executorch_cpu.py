@@ -1,0 +1,105 @@
+"""ExecuTorch on the CPU with its XNNPACK delegate, in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exporters.formats._format import Signature, read_signature
+from exporters.formats.executorch import DELEGATE, NODES
+from profiler.core.errors import ModelError, UnavailableError
+from profiler.core.outcome import FailureKind, Placement
+from profiler.core.target import Target
+from profiler.core.tensor import TensorSpec
+from profiler.runtimes._runtime import Array, Call, RuntimeInfo
+
+_REMEDY = "nasprof runtimes install executorch"
+
+
+class ExecuTorchSession:
+    """A loaded method with its inputs as torch tensors."""
+
+    def __init__(self, program: Any, signature: Signature, nodes: list[str]) -> None:
+        self._program = program  # kept: the method points into it
+        self._method = program.load_method("forward")
+        self._signature = signature
+        self._nodes = nodes
+        self._inputs: list[Any] = []
+        self._result: list[Any] = []
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Inputs as the network had them."""
+        return self._signature.inputs
+
+    @property
+    def placement(self) -> tuple[Placement, ...]:
+        """Nodes of the lowered program, a delegate as one."""
+        return (Placement("cpu", "fp32", len(self._nodes)),)
+
+    @property
+    def effective(self) -> tuple[tuple[str, str], ...]:
+        """Threads of its pool, delegates, and what runs on portable kernels instead."""
+        from executorch.extension.pybindings import portable_lib
+
+        left = Counter(name for name in self._nodes if name != DELEGATE)
+        return (
+            ("num_threads", str(portable_lib._threadpool_get_thread_count())),
+            ("delegates", str(len(self._nodes) - left.total())),
+            ("not_delegated", ", ".join(f"{n} {name}" for name, n in sorted(left.items()))),
+        )
+
+    def bind(self, feeds: Mapping[str, Array]) -> Call:
+        """Make the input tensors once."""
+        import torch
+
+        self._inputs = [torch.from_numpy(np.array(feeds[s.name])) for s in self._signature.inputs]
+
+        def call() -> None:
+            self._result = self._method.execute(self._inputs)
+
+        return call
+
+    def outputs(self) -> dict[str, Array]:
+        """Copies of the outputs of the last inference."""
+        pairs = zip(self._signature.outputs, self._result, strict=True)
+        return {spec.name: np.array(found.numpy()) for spec, found in pairs}
+
+
+class ExecuTorchCpu:
+    """ExecuTorch's portable runtime."""
+
+    def probe(self) -> RuntimeInfo:
+        """Available in its environment."""
+        try:
+            return RuntimeInfo(True, version("executorch"), "cpu", format="executorch")
+        except PackageNotFoundError:
+            reason = "its environment is not installed"
+            return RuntimeInfo(False, None, None, reason, _REMEDY, format="executorch")
+
+    def load(self, model: Path, target: Target) -> ExecuTorchSession:
+        """Set the thread pool, then load the method.
+
+        Raises: ModelError for a precision or an option that does not exist.
+        """
+        try:
+            from executorch.extension.pybindings import portable_lib
+            from executorch.runtime import Runtime
+        except ImportError as error:
+            raise UnavailableError(f"ExecuTorch cannot be imported ({error}); {_REMEDY}") from error
+        if target.precision != "fp32" or target.options:
+            raise ModelError(
+                FailureKind.BAD_INPUT, "executorch-cpu has the precision fp32 and no options"
+            )
+        portable_lib._unsafe_reset_threadpool(target.threads)
+        nodes = json.loads(model.with_name(NODES).read_text())
+        return ExecuTorchSession(Runtime.get().load_program(model), read_signature(model), nodes)
+
+
+PLUGIN = ExecuTorchCpu()

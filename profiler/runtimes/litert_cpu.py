@@ -1,0 +1,146 @@
+"""LiteRT on the CPU with its XNNPACK delegate."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exporters.formats._format import EDGE_REMEDY, Signature, read_signature
+from profiler.core.errors import ModelError, UnavailableError
+from profiler.core.outcome import FailureKind, Placement
+from profiler.core.target import Target
+from profiler.core.tensor import TensorSpec
+from profiler.runtimes._runtime import Array, Call, RuntimeInfo
+
+_TASKS = Path("/proc/self/task")
+_DELEGATE = "DELEGATE"
+_NUMBER = re.compile(r"(?:args|output)_([0-9]+)")
+
+
+class LiteRtSession:
+    """An interpreter whose inputs are set once."""
+
+    def __init__(self, interpreter: Any, signature: Signature, threads: int) -> None:
+        self._interpreter = interpreter
+        self._signature = signature
+        self._threads = threads
+        self._inputs = sorted(interpreter.get_input_details(), key=_number)
+        self._outputs = sorted(interpreter.get_output_details(), key=_number)
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Inputs as the network had them; LiteRT numbers them."""
+        return self._signature.inputs
+
+    @property
+    def placement(self) -> tuple[Placement, ...]:
+        """Operators that are run, a delegate as one, by the precision of what they give."""
+        nodes = Counter(_precision(operator) for operator in self._run)
+        return tuple(Placement("cpu", name, count) for name, count in sorted(nodes.items()))
+
+    @property
+    def effective(self) -> tuple[tuple[str, str], ...]:
+        """Threads of its pool as the system counts them, and what its delegate left."""
+        left = Counter(op["op_name"] for op in self._run if op["op_name"] != _DELEGATE)
+        return (
+            ("num_threads", str(self._threads)),
+            ("delegates", str(len(self._run) - left.total())),
+            ("not_delegated", ", ".join(f"{n} {name}" for name, n in sorted(left.items()))),
+        )
+
+    @property
+    def _run(self) -> list[dict[str, Any]]:
+        return _needed(
+            self._interpreter._get_ops_details(), [found["index"] for found in self._outputs]
+        )
+
+    def bind(self, feeds: Mapping[str, Array]) -> Call:
+        """Copy the inputs into the interpreter once.
+
+        Raises: ModelError `bad_input` where it wants another shape or type.
+        """
+        for spec, wanted in zip(self._signature.inputs, self._inputs, strict=True):
+            value = np.ascontiguousarray(feeds[spec.name])
+            if value.dtype != wanted["dtype"] or value.shape != tuple(wanted["shape"]):
+                raise ModelError(
+                    FailureKind.BAD_INPUT,
+                    f"LiteRT wants {spec.name!r} as {wanted['dtype'].__name__} "
+                    f"{tuple(wanted['shape'])}, not {value.dtype} {value.shape}",
+                )
+            self._interpreter.set_tensor(wanted["index"], value)
+        call: Call = self._interpreter.invoke
+        return call
+
+    def outputs(self) -> dict[str, Array]:
+        """Copies of the outputs of the last inference."""
+        pairs = zip(self._signature.outputs, self._outputs, strict=True)
+        return {spec.name: self._interpreter.get_tensor(found["index"]) for spec, found in pairs}
+
+
+class LiteRtCpu:
+    """LiteRT's CPU kernels."""
+
+    def probe(self) -> RuntimeInfo:
+        """Available when it is installed and imports."""
+        try:
+            from ai_edge_litert import interpreter  # noqa: F401
+
+            return RuntimeInfo(True, version("ai-edge-litert"), "cpu", format="litert")
+        except (ImportError, PackageNotFoundError) as error:
+            reason = f"LiteRT is not installed ({error})"
+            return RuntimeInfo(False, None, None, reason, EDGE_REMEDY, format="litert")
+
+    def load(self, model: Path, target: Target) -> LiteRtSession:
+        """Make an interpreter and count the threads that it starts.
+
+        Raises: ModelError for a precision or an option that does not exist.
+        """
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise UnavailableError(f"LiteRT is not installed; {EDGE_REMEDY}") from error
+        if target.precision != "fp32" or target.options:
+            raise ModelError(
+                FailureKind.BAD_INPUT, "litert-cpu has the precision fp32 and no options"
+            )
+        before = len(list(_TASKS.iterdir()))
+        interpreter = Interpreter(str(model), num_threads=target.threads)
+        interpreter.allocate_tensors()
+        started = len(list(_TASKS.iterdir())) - before
+        return LiteRtSession(interpreter, read_signature(model), 1 + started)
+
+
+def _number(details: dict[str, Any]) -> int:
+    """The place of an input or output, which the converter writes into its name."""
+    found = _NUMBER.search(details["name"])
+    return int(found[1]) if found else 0
+
+
+def _needed(operators: list[dict[str, Any]], outputs: list[int]) -> list[dict[str, Any]]:
+    """Operators that the outputs need; those inside a delegate are listed too, but not run."""
+    makers: dict[int, dict[str, Any]] = {}
+    for operator in sorted(operators, key=lambda op: bool(op["op_name"] == _DELEGATE)):
+        makers.update((int(index), operator) for index in operator["outputs"])
+    found: dict[int, dict[str, Any]] = {}
+    waiting = [int(index) for index in outputs]
+    while waiting:
+        maker = makers.get(waiting.pop())
+        if maker is not None and maker["index"] not in found:
+            found[maker["index"]] = maker
+            waiting += [int(index) for index in maker["inputs"]]
+    return list(found.values())
+
+
+def _precision(operator: dict[str, Any]) -> str:
+    names = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+    types = [np.dtype(kind).name for kind in operator["result_types"]]
+    return names.get(types[0], types[0]) if types else "unknown"
+
+
+PLUGIN = LiteRtCpu()
