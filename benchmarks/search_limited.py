@@ -10,6 +10,7 @@ network counts with `MISSED` points, one that reports a network outside is count
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -151,7 +152,17 @@ def run(data: Path, name: str, percentile: int, method: str, seed: int) -> list[
     return [f"{oracle - scores[index]:.3f}", int(inside), len(measured), seconds]
 
 
-HEAD = ("strategy", "runs", "regret", "error", "worst target", "inside", "measured", "s a run")
+HEAD = (
+    "strategy",
+    "seeds",
+    "runs",
+    "regret",
+    "error",
+    "worst target",
+    "inside",
+    "measured",
+    "s a run",
+)
 
 
 def summary(rows: list[Row]) -> list[list[object]]:
@@ -168,6 +179,7 @@ def _figures(rows: list[Row]) -> list[object]:
     names = np.array([row["target"] for row in rows])
     worst = max(regrets[names == name].mean() for name in np.unique(names))
     return [
+        len({row["seed"] for row in rows}),
         len(rows),
         f"{regrets.mean():.3f}",
         f"{regrets.std() / len(regrets) ** 0.5:.3f}",
@@ -194,9 +206,19 @@ def by_target(rows: list[Row]) -> list[list[object]]:
     ]
 
 
+def finished(rows: list[Row]) -> list[Row]:
+    """The runs of seeds that a strategy has finished on every target and limit, so far as any has.
+
+    Means over targets that have different numbers of seeds would say more of some than of others.
+    """
+    cells = {(row["target"], row["percentile"]) for row in rows}
+    made = Counter((row["strategy"], row["seed"]) for row in rows)
+    return [row for row in rows if made[row["strategy"], row["seed"]] == len(cells)]
+
+
 def report() -> None:
     """Print and write what the runs amount to."""
-    rows = RUNS.rows()
+    rows = finished(RUNS.rows())
     lines = summary(rows)
     print(f"\nRegret in points inside a latency limit, {QUERIES} accuracy queries")
     print(tabulate(lines, HEAD), flush=True)
