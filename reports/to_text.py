@@ -54,6 +54,11 @@ class SearchFound(Protocol):
         """Sentences for the person."""
         ...
 
+    @property
+    def flags(self) -> Mapping[tuple[int, str], str]:
+        """Verdicts of reported latencies that are not valid, by trial and runtime."""
+        ...
+
 
 def outcome_table(outcomes: Iterable[Outcome]) -> str:
     """Outcomes in their order; a number that is not to be trusted has a mark, explained below.
@@ -115,7 +120,7 @@ def search_table(found: SearchFound, labels: Mapping[str, str] | None = None) ->
     asked = " and ".join(limit_text(limit) for limit in limits) or "no limit"
     lines = [f"{len(found.trials)} candidates tried, {len(done)} accuracies found; {asked}"]
     if found.pareto:
-        cells = [_trial_cells(trial, keys, labels or {}) for trial in found.pareto]
+        cells = [_trial_cells(t, keys, labels or {}, found.flags) for t in found.pareto]
         head = ("trial", "candidate", "accuracy", *(shown(key) for key in keys))
         align = ("right", "left", *("right",) * (len(keys) + 1))
         lines.append(tabulate(cells, head, colalign=align, disable_numparse=True))
@@ -125,10 +130,18 @@ def search_table(found: SearchFound, labels: Mapping[str, str] | None = None) ->
 
 
 def _trial_cells(
-    trial: TrialRecord, keys: Sequence[str], labels: Mapping[str, str]
+    trial: TrialRecord,
+    keys: Sequence[str],
+    labels: Mapping[str, str],
+    flags: Mapping[tuple[int, str], str],
 ) -> tuple[str, ...]:
     name = labels.get(trial.candidate.key, trial.candidate.key)
-    values = [quantity(key, trial.metrics.get(key)) for key in keys]
+    values = []
+    for key in keys:
+        metric, _, target = key.partition("@")
+        verdict = flags.get((trial.number, target.partition("/")[0]), "")
+        mark = MARKS.get(verdict, "") if metric == "latency" else ""
+        values.append(mark + quantity(key, trial.metrics.get(key)))
     return (f"#{trial.number}", short(name, 60), quantity("accuracy", trial.accuracy), *values)
 
 

@@ -1,8 +1,9 @@
-"""Sentences on reported networks whose measurement cannot be relied on as it stands."""
+"""Reported networks whose measurement cannot be relied on as it stands."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from profiler.core.outcome import Measurement
 from profiler.core.summary import Verdict
@@ -10,8 +11,25 @@ from profiler.store.records import TrialRecord
 from profiler.store.store import Store
 
 
-def doubts(reported: Sequence[TrialRecord], name: str, store: Store) -> list[str]:
-    """One sentence for each network and target that was noisy or invalid when measured last.
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A network that was noisy or invalid on a runtime when it was measured last."""
+
+    trial: int
+    runtime: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """One sentence."""
+        return (
+            f"the latency of #{self.trial} on {self.runtime} is {self.verdict}: "
+            f"{'; '.join(self.reasons)}"
+        )
+
+
+def doubts(reported: Sequence[TrialRecord], name: str, store: Store) -> list[Doubt]:
+    """Each network and target that was noisy or invalid when measured last.
 
     `name` is the search; its second measurements count, and first ones only without them.
     """
@@ -26,8 +44,6 @@ def doubts(reported: Sequence[TrialRecord], name: str, store: Store) -> list[str
                 continue
             latency = outcome.latency
             if latency.verdict is not Verdict.VALID:
-                found.append(
-                    f"the latency of #{trial.number} on {outcome.target.runtime} is "
-                    f"{latency.verdict}: {'; '.join(latency.reasons)}"
-                )
+                runtime = outcome.target.runtime
+                found.append(Doubt(trial.number, runtime, latency.verdict, latency.reasons))
     return found

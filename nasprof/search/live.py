@@ -100,7 +100,9 @@ def run(request: SearchRequest, store: Store, on_progress: Progress, on_note: No
         on_trial=count.show,
     )
     doubtful = doubts(result.pareto, name, store)
-    return replace(result, notes=(*result.notes, *looked.notes, *doubtful))
+    notes = (*result.notes, *looked.notes, *map(str, doubtful))
+    flags = {(doubt.trial, doubt.runtime): doubt.verdict.value for doubt in doubtful}
+    return replace(result, notes=notes, flags=flags)
 
 
 @dataclass(frozen=True, slots=True)

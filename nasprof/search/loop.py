@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from nasprof.search.claim import driving
 from nasprof.search.constraints import show, show_value
@@ -28,7 +28,8 @@ class SearchResult:
 
     `pareto` are the networks to report: inside every limit twice, with the metrics of the second
     measurement. `finalists` are all that were measured again, with why some were dropped. `nearest`
-    is the trial with the least overrun when none was inside. `notes` are sentences for the person.
+    is the trial with the least overrun when none was inside. `notes` are sentences for the person,
+    `flags` the verdicts of reported latencies that are not valid, by trial and runtime.
     """
 
     problem: SearchProblem
@@ -37,6 +38,7 @@ class SearchResult:
     finalists: tuple[Finalist, ...]
     nearest: TrialRecord | None
     notes: tuple[str, ...]
+    flags: Mapping[tuple[int, str], str] = field(default_factory=dict)
 
 
 def search_record(problem: SearchProblem, name: str, accuracy: str) -> SearchRecord:

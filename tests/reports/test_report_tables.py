@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from types import SimpleNamespace
 
 import pytest
@@ -32,6 +32,7 @@ class Found:
     trials: tuple[TrialRecord, ...]
     pareto: tuple[TrialRecord, ...]
     notes: tuple[str, ...]
+    flags: dict[tuple[int, str], str] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,13 @@ def test_history_and_cost_and_search(filled: Store, found: Found) -> None:
     table = search_table(found)
     assert "latency@onnxruntime-cpu ≤ 2.000 ms" in table
     assert f"#{found.pareto[0].number}" in table
+    first, second = (trial.number for trial in found.pareto[:2])
+    marked = {(first, "onnxruntime-cpu"): "noisy", (second, "onnxruntime-cuda"): "invalid"}
+    lines = search_table(replace(found, flags=marked)).splitlines()
+    (noisy,) = [line for line in lines if f"#{first} " in line]
+    (other,) = [line for line in lines if f"#{second} " in line]
+    assert noisy.count("~") == 1
+    assert "!" not in other
     nothing = replace(found, pareto=())
     assert "no network to report" in search_table(nothing)
 

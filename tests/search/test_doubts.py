@@ -38,7 +38,7 @@ def store():
 
 def test_a_flagged_number_is_named_with_its_reason(store):
     put(store, "1st", 1.0)
-    assert doubts([TRIAL], "s", store) == [
+    assert [str(doubt) for doubt in doubts([TRIAL], "s", store)] == [
         "the latency of #0 on onnxruntime-cpu is noisy: others used 1.0 cores meanwhile"
     ]
 
