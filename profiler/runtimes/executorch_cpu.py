@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,16 @@ import numpy as np
 
 from exporters.formats._format import Signature, read_signature
 from exporters.formats.executorch import DELEGATE, NODES
-from profiler.core.errors import ModelError, UnavailableError
+from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind, Placement
 from profiler.core.target import Target
 from profiler.core.tensor import TensorSpec
+from profiler.runtimes._library import library
 from profiler.runtimes._runtime import Array, Call, RuntimeInfo
 
 _REMEDY = "nasprof runtimes install executorch"
+_RUNTIME = library("executorch.runtime", _REMEDY)
+_POOL = library("executorch.extension.pybindings.portable_lib", _REMEDY)
 
 
 class ExecuTorchSession:
@@ -46,11 +49,10 @@ class ExecuTorchSession:
     @property
     def effective(self) -> tuple[tuple[str, str], ...]:
         """Threads of its pool, delegates, and what runs on portable kernels instead."""
-        from executorch.extension.pybindings import portable_lib
-
+        pool = _POOL.needed()
         left = Counter(name for name in self._nodes if name != DELEGATE)
         return (
-            ("num_threads", str(portable_lib._threadpool_get_thread_count())),
+            ("num_threads", str(pool._threadpool_get_thread_count())),
             ("delegates", str(len(self._nodes) - left.total())),
             ("not_delegated", ", ".join(f"{n} {name}" for name, n in sorted(left.items()))),
         )
@@ -77,29 +79,25 @@ class ExecuTorchCpu:
 
     def probe(self) -> RuntimeInfo:
         """Available in its environment."""
-        try:
-            return RuntimeInfo(True, version("executorch"), "cpu", format="executorch")
-        except PackageNotFoundError:
-            reason = "its environment is not installed"
-            return RuntimeInfo(False, None, None, reason, _REMEDY, format="executorch")
+        if _RUNTIME.module is None:
+            return RuntimeInfo(False, None, None, _RUNTIME.missing, _REMEDY, format="executorch")
+        return RuntimeInfo(True, version("executorch"), "cpu", format="executorch")
 
     def load(self, model: Path, target: Target) -> ExecuTorchSession:
         """Set the thread pool, then load the method.
 
         Raises: ModelError for a precision or an option that does not exist.
         """
-        try:
-            from executorch.extension.pybindings import portable_lib
-            from executorch.runtime import Runtime
-        except ImportError as error:
-            raise UnavailableError(f"ExecuTorch cannot be imported ({error}); {_REMEDY}") from error
+        runtime, pool = _RUNTIME.needed(), _POOL.needed()
         if target.precision != "fp32" or target.options:
             raise ModelError(
                 FailureKind.BAD_INPUT, "executorch-cpu has the precision fp32 and no options"
             )
-        portable_lib._unsafe_reset_threadpool(target.threads)
+        pool._unsafe_reset_threadpool(target.threads)
         nodes = json.loads(model.with_name(NODES).read_text())
-        return ExecuTorchSession(Runtime.get().load_program(model), read_signature(model), nodes)
+        return ExecuTorchSession(
+            runtime.Runtime.get().load_program(model), read_signature(model), nodes
+        )
 
 
 PLUGIN = ExecuTorchCpu()

@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from exporters.formats._format import EDGE_REMEDY, Signature, read_signature
-from profiler.core.errors import ModelError, UnavailableError
+from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind, Placement
 from profiler.core.target import Target
 from profiler.core.tensor import TensorSpec
+from profiler.runtimes._library import library
 from profiler.runtimes._runtime import Array, Call, RuntimeInfo
 
+_LIBRARY = library("ai_edge_litert.interpreter", EDGE_REMEDY)
 _TASKS = Path("/proc/self/task")
 _DELEGATE = "DELEGATE"
 _NUMBER = re.compile(r"(?:args|output)_([0-9]+)")
@@ -88,29 +90,23 @@ class LiteRtCpu:
 
     def probe(self) -> RuntimeInfo:
         """Available when it is installed and imports."""
-        try:
-            from ai_edge_litert import interpreter  # noqa: F401
-
-            return RuntimeInfo(True, version("ai-edge-litert"), "cpu", format="litert")
-        except (ImportError, PackageNotFoundError) as error:
-            reason = f"LiteRT is not installed ({error})"
-            return RuntimeInfo(False, None, None, reason, EDGE_REMEDY, format="litert")
+        if _LIBRARY.module is None:
+            reason, remedy = _LIBRARY.missing, _LIBRARY.remedy
+            return RuntimeInfo(False, None, None, reason, remedy, format="litert")
+        return RuntimeInfo(True, version("ai-edge-litert"), "cpu", format="litert")
 
     def load(self, model: Path, target: Target) -> LiteRtSession:
         """Make an interpreter and count the threads that it starts.
 
         Raises: ModelError for a precision or an option that does not exist.
         """
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError as error:
-            raise UnavailableError(f"LiteRT is not installed; {EDGE_REMEDY}") from error
+        litert = _LIBRARY.needed()
         if target.precision != "fp32" or target.options:
             raise ModelError(
                 FailureKind.BAD_INPUT, "litert-cpu has the precision fp32 and no options"
             )
         before = len(list(_TASKS.iterdir()))
-        interpreter = Interpreter(str(model), num_threads=target.threads)
+        interpreter = litert.Interpreter(str(model), num_threads=target.threads)
         interpreter.allocate_tensors()
         started = len(list(_TASKS.iterdir())) - before
         return LiteRtSession(interpreter, read_signature(model), 1 + started)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from exporters.formats._format import EDGE_REMEDY, Signature, read_signature
-from profiler.core.errors import ModelError, UnavailableError
+from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind, Placement
 from profiler.core.target import Target
 from profiler.core.tensor import TensorSpec
+from profiler.runtimes._library import library
 from profiler.runtimes._runtime import Array, Call, RuntimeInfo
 
+_LIBRARY = library("MNN", EDGE_REMEDY)
 _BACKENDS, _THREADS = 2, 4
 # MNN's numbers of kinds of backends.
 _BACKEND_NAMES = {0: "cpu", 13: "cpu with vector extensions"}
@@ -95,13 +97,10 @@ class MnnCpu:
 
     def probe(self) -> RuntimeInfo:
         """Available when it is installed and imports."""
-        try:
-            import MNN  # noqa: F401
-
-            return RuntimeInfo(True, version("MNN"), "cpu", format="mnn")
-        except (ImportError, PackageNotFoundError) as error:
-            reason = f"MNN is not installed ({error})"
-            return RuntimeInfo(False, None, None, reason, EDGE_REMEDY, format="mnn")
+        if _LIBRARY.module is None:
+            reason, remedy = _LIBRARY.missing, _LIBRARY.remedy
+            return RuntimeInfo(False, None, None, reason, remedy, format="mnn")
+        return RuntimeInfo(True, version("MNN"), "cpu", format="mnn")
 
     def load(self, model: Path, target: Target) -> MnnSession:
         """Make a session.
@@ -109,13 +108,10 @@ class MnnCpu:
         Raises: ModelError for a precision or an option that does not exist, or a file that MNN
         cannot load.
         """
-        try:
-            import MNN
-        except ImportError as error:
-            raise UnavailableError(f"MNN is not installed; {EDGE_REMEDY}") from error
+        mnn = _LIBRARY.needed()
         if target.precision != "fp32" or target.options:
             raise ModelError(FailureKind.BAD_INPUT, "mnn-cpu has the precision fp32 and no options")
-        interpreter = MNN.Interpreter(str(model))
+        interpreter = mnn.Interpreter(str(model))
         settings = {"backend": "CPU", "numThread": target.threads, "precision": "high"}
         session = interpreter.createSession(settings)
         if session is None:
@@ -131,17 +127,15 @@ def _narrow(value: Array) -> Array:
 
 def _host(value: Array) -> Any:
     """A tensor over an array, in the model's own layout."""
-    import MNN
-
-    return MNN.Tensor(value.shape, _type_of(value), value, MNN.Tensor_DimensionType_Caffe)
+    mnn = _LIBRARY.needed()
+    return mnn.Tensor(value.shape, _type_of(value), value, mnn.Tensor_DimensionType_Caffe)
 
 
 def _type_of(value: Array) -> Any:
-    import MNN
-
+    mnn = _LIBRARY.needed()
     types = {
-        "float32": MNN.Halide_Type_Float, "int32": MNN.Halide_Type_Int,
-        "uint8": MNN.Halide_Type_Uint8,
+        "float32": mnn.Halide_Type_Float, "int32": mnn.Halide_Type_Int,
+        "uint8": mnn.Halide_Type_Uint8,
     }  # fmt: skip
     if value.dtype.name not in types:
         raise ModelError(FailureKind.UNSUPPORTED, f"MNN has no tensors of {value.dtype.name}")

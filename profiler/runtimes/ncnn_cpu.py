@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from exporters.formats._format import EDGE_REMEDY, Signature, read_signature
-from profiler.core.errors import ModelError, UnavailableError
+from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind, Placement
 from profiler.core.target import Target
 from profiler.core.tensor import TensorSpec
+from profiler.runtimes._library import library
 from profiler.runtimes._runtime import Array, Call, RuntimeInfo
 
+_LIBRARY = library("ncnn", EDGE_REMEDY)
 _PRECISIONS = ("fp32", "fp16", "bf16")
 _INTEGERS = ("int16", "int32", "int64", "int8", "uint8")
 
@@ -56,8 +58,7 @@ class NcnnSession:
         A matrix over an array of NumPy does not keep it alive, and layers that work in place crash
         on it.
         """
-        import ncnn
-
+        ncnn = _LIBRARY.needed()
         arrays = [_without_batch(feeds[spec.name]) for spec in self._signature.inputs]
         self._mats = [ncnn.Mat(array).clone() for array in arrays]
         inputs = [(f"in{place}", mat) for place, mat in enumerate(self._mats)]
@@ -86,13 +87,10 @@ class NcnnCpu:
 
     def probe(self) -> RuntimeInfo:
         """Available when it is installed and imports."""
-        try:
-            import ncnn  # noqa: F401
-
-            return RuntimeInfo(True, version("ncnn"), "cpu", format="ncnn", precisions=_PRECISIONS)
-        except (ImportError, PackageNotFoundError) as error:
-            reason = f"ncnn is not installed ({error})"
-            return RuntimeInfo(False, None, None, reason, EDGE_REMEDY, format="ncnn")
+        if _LIBRARY.module is None:
+            reason, remedy = _LIBRARY.missing, _LIBRARY.remedy
+            return RuntimeInfo(False, None, None, reason, remedy, format="ncnn")
+        return RuntimeInfo(True, version("ncnn"), "cpu", format="ncnn", precisions=_PRECISIONS)
 
     def load(self, model: Path, target: Target) -> NcnnSession:
         """Load a net with every saving of bits off that was not asked for.
@@ -100,10 +98,7 @@ class NcnnCpu:
         Raises: ModelError for a precision or an option that does not exist, for a net that ncnn
         does not load, and for layers that keep more bits than asked for.
         """
-        try:
-            import ncnn
-        except ImportError as error:
-            raise UnavailableError(f"ncnn is not installed; {EDGE_REMEDY}") from error
+        ncnn = _LIBRARY.needed()
         if target.precision not in _PRECISIONS or target.options:
             raise ModelError(
                 FailureKind.BAD_INPUT,

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from profiler.core.errors import ModelError, UnavailableError
+from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind, Placement
 from profiler.core.target import Target
 from profiler.core.tensor import TensorSpec
+from profiler.runtimes._library import library
 from profiler.runtimes._runtime import Array, RuntimeInfo
 
-_REMEDY = 'pip install "nasprof[openvino]"'
+_LIBRARY = library("openvino", 'pip install "nasprof[openvino]"')
 # OpenVINO picks bfloat16 by itself on CPUs with AMX, so the hint is always set and read back.
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
@@ -61,8 +62,7 @@ class OpenVinoSession:
 
     def bind(self, feeds: Mapping[str, Array]) -> Callable[[], object]:
         """Set the input tensors once, sharing the arrays' memory."""
-        import openvino as ov
-
+        ov = _LIBRARY.needed()
         self._feeds = {name: np.ascontiguousarray(value) for name, value in feeds.items()}
         for name, value in self._feeds.items():
             self._request.set_tensor(name, ov.Tensor(value, shared_memory=True))
@@ -81,10 +81,9 @@ class OpenVinoCpu:
 
     def probe(self) -> RuntimeInfo:
         """Available when the library imports."""
-        try:
-            import openvino as ov
-        except ImportError as error:
-            return RuntimeInfo(False, None, None, f"openvino is not installed ({error})", _REMEDY)
+        ov = _LIBRARY.module
+        if ov is None:
+            return RuntimeInfo(False, None, None, _LIBRARY.missing, _LIBRARY.remedy)
         return RuntimeInfo(
             True, ov.get_version().split("-")[0], "cpu", precisions=tuple(_PRECISIONS)
         )
@@ -94,10 +93,7 @@ class OpenVinoCpu:
 
         Raises: ModelError `wrong_precision` when the plug-in will not run as asked.
         """
-        try:
-            import openvino as ov
-        except ImportError as error:
-            raise UnavailableError(f"openvino is not installed; {_REMEDY}") from error
+        ov = _LIBRARY.needed()
         hint = _PRECISIONS.get(target.precision)
         if hint is None or target.options:
             raise ModelError(
