@@ -144,6 +144,8 @@ def _part(original: Original, name: str, precision: str, staged: Path) -> Part:
         return Part(name, precision, kind="unavailable", reason=str(error))
     except ModelError as error:
         return Part(name, precision, kind=str(error.kind), reason=str(error))
+    except InputError as error:  # what torch.export cannot take, for the formats made of networks
+        return Part(name, precision, kind="unsupported", reason=str(error))
     return _copied(made, name, precision, staged)
 
 

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, save
 
 import nasprof
 from nasprof import bundle
+from nasprof.converting import to_format
 from profiler.core.errors import InputError
 
 MODEL = "reference:mobilenet_v2"
@@ -73,7 +74,7 @@ def test_a_format_that_gives_nothing_is_told_and_the_others_are_written(tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--to", "onx", "-o", "{}/new"], "the formats are: onnx"),
+        (["--to", "onx", "-o", "{}/new"], "unknown format 'onx'; the formats are: "),
         (["--to", ",", "-o", "{}/new"], "--to ',' names nothing"),
         (["--to", "onnx", "--dynamic-batch", "-o", "{}/new"], "--dynamic-batch has no effect"),
         (["--precision", "fp16", "-o", "{}/new.onnx"], "--precision belongs to --to"),
@@ -99,3 +100,15 @@ def test_a_format_without_its_converter_is_told_with_the_remedy(network, tmp_pat
     done = nasprof.export_to(network, ["openvino"], tmp_path / "out", input_shape=(3, 8, 8))
     assert done.parts[0].kind == "unavailable"
     assert "pip" in done.lines()[0]
+
+
+def test_a_network_that_one_format_cannot_take_leaves_the_others(network, tmp_path, monkeypatch):
+    def refuse(original, name, precision):
+        if name == "litert":
+            raise InputError("torch.export cannot take the module: it is too clever")
+        return to_format(original, name, precision)
+
+    monkeypatch.setattr("nasprof.bundle.to_format", refuse)
+    done = nasprof.export_to(network, ["litert", "onnx"], tmp_path / "out", input_shape=(3, 8, 8))
+    assert [part.kind for part in done.parts] == ["unsupported", ""]
+    assert "too clever" in done.lines()[0]
