@@ -10,8 +10,9 @@
 - show: what was found so far, written to results/trust.csv.
 
 Every part drives the product: worker processes, store, statistics, comparison. A run that was
-stopped goes on; --seconds ends it after so long. `load`, `coverage`, `planted` wait for a machine
-that nobody else uses; `itself` need not: chance orders its processes, whatever the machine does.
+stopped goes on; --seconds ends it after so long. `coverage` and `planted` wait for a machine that
+nobody else uses; `load` and `itself` need not: more load is harder, and chance orders the processes
+of a comparison, whatever the machine does.
 The long-run median is the median over all measurements of the part. Exit code of `show`: 1 when
 something finished misses its bar.
 """
@@ -91,7 +92,7 @@ def main() -> int:
     part = PARTS[asked.part]
     end = time.monotonic() + asked.seconds
     ask = {"load": beside_load, "coverage": measured, "itself": itself, "planted": planted}
-    wanted = _until(part, end, needs_quiet=asked.part != "itself")
+    wanted = _until(part, end, needs_quiet=asked.part in ("coverage", "planted"))
     part.runs.do(wanted, lambda number: ask[part.name](number, part.plan))
     return 0
 
