@@ -89,7 +89,7 @@ def recording_cost(chains: tuple[RecordedChain, RecordedChain]) -> RecordingCost
     plain = (long.plain_ns - short.plain_ns) / more
     profiled = (long.profiled_ns - short.profiled_ns) / more
     recorded = (long.kernels_ns - short.kernels_ns) / more
-    return RecordingCost(max(recorded - plain, 0.0), max(profiled - recorded, 0.0), plain)
+    return RecordingCost(max(recorded - plain, 0.0), max(profiled - recorded, 0.0), max(plain, 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,28 +108,24 @@ class CalibratedTimes:
 def calibrate(recording: Recording, latency_ns: float) -> CalibratedTimes:
     """Take the profiler's cost off every kernel, then scale them to the latency without it.
 
-    No kernel takes less than one with next to nothing to do, which bounds the cost of a call by the
-    shortest time recorded.
+    No kernel takes less than one with next to nothing to do: recording those costs less than it
+    does on average, as their code and data are at hand.
     Raises: ValueError when nothing was recorded.
     Source: docs/profile.md.
     """
     if not recording.kernels:
         raise ValueError("no kernels were recorded")
-    found = recording_cost(recording.chains)
-    typical = [middle_mean(entry.times_ns) for entry in recording.kernels]
-    shortest = min(
-        (time / entry.calls for entry, time in zip(recording.kernels, typical, strict=True)
-         if not entry.inner),
-        default=found.inside_ns,
-    )  # fmt: skip
-    inside = min(found.inside_ns, max(shortest - found.least_ns, 0.0))
-    rest = [
-        max(time - inside * entry.calls - found.outside_ns * entry.inner, 0.0)
-        for entry, time in zip(recording.kernels, typical, strict=True)
-    ]
+    cost = recording_cost(recording.chains)
+    rest = [_without(cost, entry) for entry in recording.kernels]
     total = sum(rest)
     scale = latency_ns / total if total else 0.0
-    return CalibratedTimes(tuple(time * scale for time in rest), total, inside)
+    return CalibratedTimes(tuple(time * scale for time in rest), total, cost.inside_ns)
+
+
+def _without(cost: RecordingCost, entry: KernelTimes) -> float:
+    recorded = middle_mean(entry.times_ns)
+    taken = cost.inside_ns * entry.calls + cost.outside_ns * entry.inner
+    return max(recorded - taken, min(cost.least_ns * entry.calls, recorded))
 
 
 def middle_mean(values: Sequence[float]) -> float:

@@ -41,9 +41,9 @@ def test_the_cost_is_taken_off_and_the_rest_scaled_to_the_latency():
 
 
 def test_no_kernel_takes_less_than_the_least_there_is():
-    found = calibrate(recording(times("a", 3_000), times("b", 34_000)), 63_200)
-    assert found.cost_ns == pytest.approx(2_700)
-    assert found.times_ns == pytest.approx((600, 62_600))
+    found = calibrate(recording(times("a", 3_000), times("b", 34_000), times("c", 0)), 60_600)
+    assert found.cost_ns == pytest.approx(4_000)
+    assert found.times_ns == pytest.approx((600, 60_000, 0))
 
 
 def test_a_loop_pays_for_its_calls_and_for_what_was_recorded_inside_it():
