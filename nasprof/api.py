@@ -476,7 +476,10 @@ def search(
     *,
     accuracy: str | None = None,
     limits: Limits = (),
+    maximize: Sequence[str] = ("accuracy",),
+    minimize: Sequence[str] = (),
     queries: int = 40,
+    measure_all: bool = False,
     strategy: str = "rank-ei",
     threads: int = 1,
     seed: int = 0,
@@ -492,8 +495,10 @@ def search(
 ) -> SearchResult:
     """Search a space for the most accurate networks inside measured limits.
 
-    `limits` are texts such as `latency@onnxruntime-cpu<=2ms`, `latency@recorded:pixel3<=20ms` or
-    `macs<=300M`; `recorded` is a table to look recorded targets up in, instead of imported ones.
+    `limits` are texts such as `latency@onnxruntime-cpu/2t<=2ms`, `latency@recorded:pixel3<=20ms` or
+    `macs<=300M`; `minimize` are costs such as `latency@onnxruntime-cpu` or `params`, of which the
+    Pareto set with accuracy is searched. With `measure_all` no candidate is left to prediction.
+    `recorded` is a table to look recorded targets up in, instead of imported ones.
     `space` is a name, a `FILE.py`, or `table:FILE` with the columns `genes` and `metric`.
     Raises: InputError for bad input. Interrupted, it can be resumed with the same settings.
     """
@@ -513,6 +518,9 @@ def search(
         metric=metric,
         recorded=None if recorded is None else Path(recorded),
         tables=_folder(tables),
+        maximize=tuple(maximize),
+        minimize=tuple(minimize),
+        measure_all=measure_all,
     )
     with _open(store) as opened:
         opened.check_writable()

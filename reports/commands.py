@@ -44,6 +44,10 @@ def _search(view: SearchView) -> str:
     parts += ["--accuracy", shown(record.accuracy)]
     for limit in record.constraints:
         parts += ["--limit", f"{shown(limit.key)}<={_value(limit)}"]
+    for objective in record.objectives[1:]:
+        parts += ["--minimize", shown(objective.key)]
+    if record.config.get("measure_all") is True:
+        parts += ["--measure-all"]
     parts += ["--queries", str(record.queries), "--strategy", shown(record.strategy)]
     if isinstance(threads := record.config.get("threads"), int):
         parts += ["--threads", str(threads)]

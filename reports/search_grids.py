@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from profiler.core.choice import traded_keys
 from reports.grids import Cell, Grid
 from reports.quantities import quantity, shown
 from reports.search_view import FrontPoint, SearchView
@@ -17,6 +18,7 @@ def _head(key: str) -> str:
 
 def _note(view: SearchView, key: str) -> str:
     recorded = {limit.key for limit in view.record.constraints if limit.recorded}
+    recorded |= {objective.key for objective in view.record.objectives if objective.recorded}
     if key in recorded or any(front.looked_up for front in view.front):
         return "looked up in a published table, not measured on this machine"
     return _NOTES.get(key, "measured again after the search")
@@ -24,8 +26,9 @@ def _note(view: SearchView, key: str) -> str:
 
 def front_grid(view: SearchView, labels: Mapping[str, str]) -> Grid:
     """The Pareto set, best accuracy first."""
-    keys = [constraint.key for constraint in view.record.constraints]
-    keys += [key for key in ("macs", "params") if key not in keys]
+    limits = view.record.constraints
+    keys = [*traded_keys(limits, view.record.objectives), *(limit.key for limit in limits)]
+    keys = list(dict.fromkeys([*keys, "macs", "params"]))
     heads = (
         ("Trial", "number of the candidate in the search"),
         ("Network", "as nasprof export takes it"),

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from profiler.core.choice import RECORDED, Constraint
+from profiler.core.choice import RECORDED, Constraint, traded_keys
 from profiler.core.pareto import pareto_indices
 from profiler.store.records import FinalistRecord, SearchRecord, TrialRecord, TrialState
+from reports.search_progress import Progress, progress
 
 
 class Standing(StrEnum):
@@ -16,6 +17,8 @@ class Standing(StrEnum):
 
     INSIDE = "inside"
     OUTSIDE = "outside"
+    HOPED = "inside by prediction"
+    RULED_OUT = "outside by prediction"
     FAILED = "failed"
 
 
@@ -65,11 +68,12 @@ class SearchView:
     front: tuple[FrontPoint, ...]
     again: tuple[FrontPoint, ...]
     dropped: tuple[FrontPoint, ...]
+    progress: Progress | None = None
 
     @property
     def axis(self) -> str:
-        """The metric that accuracy is traded against: the first limited one, a latency if any."""
-        keys = [constraint.key for constraint in self.record.constraints]
+        """The metric that accuracy is drawn against: the first traded one, a latency if any."""
+        keys = traded_keys(self.record.constraints, self.record.objectives)
         latency = [key for key in keys if key.startswith("latency@")]
         return (latency or keys or ["macs"])[0]
 
@@ -100,13 +104,14 @@ def view_search(
     held = [front for front in latest if _inside(front.metrics, limits)]
     pool = held or [] if latest else [_unconfirmed(p) for p in points]
     pool = [front for front in pool if front.point.standing is Standing.INSIDE]
-    keys = [constraint.key for constraint in limits] or ["macs"]
+    keys = traded_keys(limits, record.objectives) or ["macs"]
     return SearchView(
         record=record,
         points=points,
         front=tuple(pareto(pool, keys)),
         again=tuple(again),
         dropped=tuple(front for front in latest if front not in held),
+        progress=progress(limits, record.objectives, finished),
     )
 
 
@@ -126,10 +131,7 @@ def _costs(front: FrontPoint, keys: Sequence[str]) -> tuple[float, ...]:
 
 def _point(trial: TrialRecord, limits: Sequence[Constraint]) -> Point:
     error = trial.record.get("error")
-    if trial.state is TrialState.FAILED:
-        standing = Standing.FAILED
-    else:
-        standing = Standing.INSIDE if _inside(trial.metrics, limits) else Standing.OUTSIDE
+    standing = Standing.FAILED if trial.state is TrialState.FAILED else _standing(trial, limits)
     return Point(
         number=trial.number,
         key=trial.candidate.key,
@@ -140,6 +142,16 @@ def _point(trial: TrialRecord, limits: Sequence[Constraint]) -> Point:
         session=trial.session,
         error=error if isinstance(error, str) else None,
     )
+
+
+def _standing(trial: TrialRecord, limits: Sequence[Constraint]) -> Standing:
+    if _inside(trial.metrics, limits):
+        return Standing.INSIDE
+    likely = trial.record.get("inside_probability")
+    silent = all(trial.metrics.get(limit.key) is None for limit in limits)
+    if likely is None or not silent:
+        return Standing.OUTSIDE
+    return Standing.RULED_OUT if trial.accuracy is None else Standing.HOPED
 
 
 def _inside(metrics: Mapping[str, float | None], limits: Sequence[Constraint]) -> bool:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from profiler.core.cost import GraphCost
 from profiler.core.units import si
 from reports.charts.accuracy import accuracy_chart
+from reports.charts.hypervolume import hypervolume_chart
 from reports.charts.macs import macs_chart, rank_correlation, targets_of
 from reports.charts.operators import by_weight, operator_chart
 from reports.charts.roofline import roofline_chart
@@ -67,6 +68,9 @@ def to_html(material: Material, generated: str) -> str:
         search_name=shown(material.search.record.name) if material.search else "",
         outside=bool(material.search and material.search.standing(Standing.OUTSIDE)),
         accuracy_chart=_markup(accuracy_chart(material.search) if material.search else None),
+        hypervolume_chart=_markup(hypervolume_chart(material.search.progress))
+        if material.search
+        else None,
         front=front_grid(material.search, _labels(material)) if material.search else None,
         dropped=dropped_lines(material.search) if material.search else [],
         trials=trial_grid(material.search) if material.search else None,

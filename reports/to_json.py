@@ -14,6 +14,7 @@ from profiler.store.records import TrialRecord
 from reports.gather import Material
 from reports.quantities import shown
 from reports.rows import Row, outcome_row
+from reports.search_progress import progress
 from reports.search_view import FrontPoint, SearchView
 from reports.to_text import SearchFound
 
@@ -45,6 +46,10 @@ def search_row(found: SearchFound) -> dict[str, Any]:
     """What a search found: the Pareto set, every trial, and remarks."""
     return {
         "limits": {constraint.key: constraint.limit for constraint in found.problem.constraints},
+        "objectives": [to_plain(objective) for objective in found.problem.objectives],
+        "hypervolume": to_plain(
+            progress(found.problem.constraints, found.problem.objectives, found.trials)
+        ),
         "pareto": [_trial(trial) for trial in found.pareto],
         "trials": [_trial(trial) for trial in found.trials],
         "notes": list(found.notes),
@@ -69,6 +74,7 @@ def _search(view: SearchView) -> dict[str, Any]:
     return {
         "name": view.record.name,
         "settings": to_plain(view.record),
+        "hypervolume": to_plain(view.progress),
         "pareto": [_front(front) for front in view.front],
         "dropped": [_front(front) for front in view.dropped],
         "trials": [to_plain(point) for point in view.points],

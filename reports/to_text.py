@@ -8,12 +8,13 @@ from typing import Protocol
 
 from tabulate import tabulate
 
-from profiler.core.choice import Constraint
+from profiler.core.choice import Constraint, Objective, traded_keys
 from profiler.core.outcome import Outcome
 from profiler.core.units import mib, ms
 from profiler.store.records import HistoryEntry, TrialRecord
-from reports.quantities import limit_text, quantity, short, shown
+from reports.quantities import limit_text, listed, quantity, short, shown
 from reports.rows import MARKS, Row, outcome_row
+from reports.search_progress import Progress, progress
 
 _OUTCOME_HEAD = (
     "model", "target", "thr", "batch", "median ms", "95% interval", "p90", "load ms", "first ms",
@@ -28,6 +29,11 @@ class Asked(Protocol):
     @property
     def constraints(self) -> tuple[Constraint, ...]:
         """The limits."""
+        ...
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is to be large or small; none stands for accuracy alone."""
         ...
 
 
@@ -113,12 +119,10 @@ def search_table(found: SearchFound, labels: Mapping[str, str] | None = None) ->
 
     `labels` may name candidates by their key.
     """
-    limits = found.problem.constraints
-    keys = [constraint.key for constraint in limits]
-    keys += [key for key in ("macs", "params") if key not in keys]
-    done = [trial for trial in found.trials if trial.accuracy is not None]
-    asked = " and ".join(limit_text(limit) for limit in limits) or "no limit"
-    lines = [f"{len(found.trials)} candidates tried, {len(done)} accuracies found; {asked}"]
+    limits, objectives = found.problem.constraints, found.problem.objectives
+    keys = [*traded_keys(limits, objectives), *(limit.key for limit in limits), "macs", "params"]
+    keys = list(dict.fromkeys(keys))
+    lines = [_went(found)]
     if found.pareto:
         cells = [_trial_cells(t, keys, labels or {}, found.flags) for t in found.pareto]
         head = ("trial", "candidate", "accuracy", *(shown(key) for key in keys))
@@ -126,7 +130,34 @@ def search_table(found: SearchFound, labels: Mapping[str, str] | None = None) ->
         lines.append(tabulate(cells, head, colalign=align, disable_numparse=True))
     else:
         lines.append("no network to report")
+    lines += _volume(progress(limits, objectives, found.trials))
     return "\n".join(lines + [shown(note, 1000) for note in found.notes])
+
+
+def _went(found: SearchFound) -> str:
+    """How many were tried, and how many of them were left to prediction."""
+    tried = {trial.candidate.key for trial in found.trials}
+    known = {t.candidate.key for t in found.trials if t.accuracy is not None}
+    guessed = {t.candidate.key for t in found.trials if "inside_probability" in t.record}
+    keys = [limit.key for limit in found.problem.constraints]
+    guessed -= {
+        t.candidate.key for t in found.trials if all(t.metrics.get(key) is not None for key in keys)
+    }
+    limits = " and ".join(limit_text(limit) for limit in found.problem.constraints)
+    left = f", {len(guessed)} not measured, as prediction decided" if guessed else ""
+    return (
+        f"{len(tried)} candidates tried, {len(known)} accuracies found{left}; "
+        f"{limits or 'no limit'}"
+    )
+
+
+def _volume(found: Progress | None) -> list[str]:
+    if found is None:
+        return []
+    parts = [f"{key} up to {quantity(key, value)}" for key, value in found.reference.items()]
+    half = f"{found.after(found.queries // 2):.4f} after half of the accuracies"
+    box = listed(["accuracy 0 to 1", *(shown(part) for part in parts)])
+    return [f"hypervolume {found.volume:.4f} ({half}), as a share of {box}"]
 
 
 def _trial_cells(

@@ -28,11 +28,30 @@ def command(
         typer.Option(
             "--limit",
             metavar='"latency@onnxruntime-cpu<=2ms"',
-            help="Upper limit, repeatable: latency@RUNTIME, latency@recorded:DEVICE, "
-            "energy@recorded:DEVICE, macs, params, peak_memory@RUNTIME.",
+            help="Upper limit, repeatable: latency@TARGET, energy@TARGET, macs, flops, params, "
+            "weight_bytes, peak_memory[@TARGET]. A TARGET is a runtime with what is "
+            "asked of it, such as onnxruntime-cpu/2t/b8, or recorded:DEVICE of a table.",
+        ),
+    ] = None,
+    maximize: Annotated[
+        list[str] | None, typer.Option(metavar="accuracy", help="Accuracy, always an objective.")
+    ] = None,
+    minimize: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="latency@onnxruntime-cpu",
+            help="A cost to make small as well, repeatable: the Pareto set is searched.",
         ),
     ] = None,
     queries: Annotated[int, typer.Option(min=1, help="Accuracies to find.")] = 40,
+    measure_all: Annotated[
+        bool,
+        typer.Option(
+            "--measure-all",
+            help="Measure every candidate, also where prediction is sure on which side of the "
+            "limits it is.",
+        ),
+    ] = False,
     strategy: Annotated[str, typer.Option(help="How candidates are proposed.")] = "rank-ei",
     threads: Annotated[int, typer.Option(min=1, help="Threads of the runtime.")] = 1,
     seed: options.Seed = 0,
@@ -61,7 +80,10 @@ def command(
             space,
             accuracy=accuracy,
             limits=limit or [],
+            maximize=maximize or [],
+            minimize=minimize or [],
             queries=queries,
+            measure_all=measure_all,
             strategy=strategy,
             threads=threads,
             seed=seed,

@@ -54,9 +54,23 @@ def predict_costs(
 ) -> dict[Constraint, Predicted]:
     """Predict every limited metric from the trials in which it was measured."""
     return {
-        constraint: _predict_cost(problem, history, constraint.key, costs)
+        constraint: predict_cost(problem, history, constraint.key, costs)
         for constraint in problem.constraints
     }
+
+
+def predict_cost(
+    problem: SearchProblem, history: Sequence[TrialRecord], key: str, costs: CostFeatures
+) -> Predicted:
+    """Predict one metric from the trials in which it was measured."""
+    # A failed trial may have been measured before it failed.
+    known = tuple(
+        (trial.candidate.genes, value)
+        for trial in history
+        if (value := trial.metrics.get(key)) is not None and value > 0
+    )
+    fitted = _fitted(Kept(problem.space), Kept(problem.elsewhere), known)
+    return _predicted(Kept(fitted), Kept(costs))
 
 
 def standing(predicted: Mapping[Constraint, Predicted], count: int) -> Standing:
@@ -103,19 +117,6 @@ def log_inside_known(
             value = trial.metrics.get(constraint.key)
             total[i] += guess[i] if value is None else (0.0 if value <= constraint.limit else -1e9)
     return total
-
-
-def _predict_cost(
-    problem: SearchProblem, history: Sequence[TrialRecord], key: str, costs: CostFeatures
-) -> Predicted:
-    # A failed trial may have been measured before it failed.
-    known = tuple(
-        (trial.candidate.genes, value)
-        for trial in history
-        if (value := trial.metrics.get(key)) is not None and value > 0
-    )
-    fitted = _fitted(Kept(problem.space), Kept(problem.elsewhere), known)
-    return _predicted(Kept(fitted), Kept(costs))
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""The grammar of limits: `latency@onnxruntime-cpu<=2ms` -> Constraint."""
+"""The grammar of limits and objectives: `latency@onnxruntime-cpu/2t<=2ms` -> Constraint."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from profiler.core.choice import Constraint
+from profiler.core.choice import ACCURACY, RECORDED, Constraint, Objective
 from profiler.core.errors import InputError
+from profiler.core.target_text import parse_target
 from profiler.core.units import mib, ms, parse_quantity, si
 
 _TIME = ("ns", "us", "µs", "ms", "s")
 _BYTES = ("B", "KiB", "MiB", "GiB", "KB", "MB", "GB")
 _COUNT = ("", "K", "M", "G", "T")
-_SHAPE = re.compile(r"\s*([a-z_]+)\s*(?:@\s*([A-Za-z0-9._:/=-]+?))?\s*<=\s*(.+?)\s*")
+_PLACE = r"\s*([a-z_]+)\s*(?:@\s*([A-Za-z0-9._:/=-]+?))?\s*"
+_SHAPE = re.compile(rf"{_PLACE}<=\s*(.+?)\s*")
+_KEY = re.compile(_PLACE)
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What can be limited: its units, and whether it belongs to a target (None: either way)."""
+    """What a network costs: its units, and whether it belongs to a target (None: either way)."""
 
     units: tuple[str, ...]
     on_target: bool | None
@@ -48,15 +51,10 @@ def parse_constraint(text: str) -> Constraint:
             f"limit {text!r} is not METRIC[@TARGET]<=QUANTITY, for example "
             f"{METRICS['latency'].example!r} or {METRICS['macs'].example!r}"
         )
-    name, target, quantity = match[1], match[2], match[3]
-    metric = METRICS.get(name)
-    if metric is None:
-        raise InputError(
-            f"limit {text!r}: unknown metric {name!r}; the metrics are {', '.join(METRICS)}, "
-            f"for example {METRICS['latency'].example!r}"
-        )
-    _check_target(text, name, target)
-    return Constraint(name, target, _limit(text, metric, quantity))
+    what = f"limit {text!r}"
+    metric = _metric(what, match[1], "limit")
+    target = _target(what, match[1], match[2], metric.example)
+    return Constraint(match[1], target, _limit(text, metric, match[3]))
 
 
 def parse_constraints(texts: Iterable[str]) -> tuple[Constraint, ...]:
@@ -72,6 +70,23 @@ def parse_constraints(texts: Iterable[str]) -> tuple[Constraint, ...]:
                 raise InputError(f"limit {part.strip()!r}: {constraint.key} is limited twice")
             found[constraint.key] = constraint
     return tuple(found.values())
+
+
+def parse_objectives(maximize: Iterable[str], minimize: Iterable[str]) -> tuple[Objective, ...]:
+    """Read what is to be large and what small, each text one metric or several parted by commas.
+
+    Accuracy is the first of them, named or not; with nothing to make small there are none, which
+    stands for accuracy alone.
+    Raises: InputError for an unknown metric, one named twice, or a cost that is to be large.
+    """
+    for part in (part for text in maximize for part in text.split(",")):
+        if part.strip() != ACCURACY.key:
+            raise InputError(f"--maximize {part!r}: only accuracy can be; costs are minimized")
+    costs = [_objective(part) for text in minimize for part in text.split(",")]
+    for number, objective in enumerate(costs):
+        if objective in costs[:number]:
+            raise InputError(f"--minimize {objective.key!r} is given twice")
+    return (ACCURACY, *costs) if costs else ()
 
 
 def show_value(metric: str, value: float) -> str:
@@ -98,15 +113,47 @@ def excess(constraints: Sequence[Constraint], values: Mapping[str, float]) -> fl
     return max(ratios, default=1.0) - 1.0
 
 
-def _check_target(text: str, name: str, target: str | None) -> None:
+def _objective(text: str) -> Objective:
+    match, what = _KEY.fullmatch(text), f"--minimize {text!r}"
+    if match is None:
+        example = METRICS["latency"].example.partition("<")[0]
+        raise InputError(f"{what} is not METRIC[@TARGET], for example {example!r} or 'macs'")
+    metric = _metric(what, match[1], "minimize")
+    example = metric.example.partition("<")[0]
+    return Objective(match[1], _target(what, match[1], match[2], example))
+
+
+def _metric(what: str, name: str, verb: str) -> Metric:
+    if name == ACCURACY.metric:
+        raise InputError(
+            f"{what}: a search maximizes accuracy; {verb} a cost instead, for example "
+            f"{METRICS['latency'].example!r}"
+        )
+    metric = METRICS.get(name)
+    if metric is None:
+        raise InputError(
+            f"{what}: unknown metric {name!r}; the metrics are {', '.join(METRICS)}, "
+            f"for example {METRICS['latency'].example!r}"
+        )
+    return metric
+
+
+def _target(what: str, name: str, target: str | None, example: str) -> str | None:
+    """The target in the one order of its parts, so that equal targets have equal keys."""
     metric = METRICS[name]
     if metric.on_target and target is None:
-        raise InputError(f"limit {text!r}: {name} needs a target, for example {metric.example!r}")
+        raise InputError(f"{what}: {name} needs a target, for example {example!r}")
     if metric.on_target is False and target is not None:
         raise InputError(
-            f"limit {text!r}: {name} is the same on every target; leave out '@{target}', "
-            f"for example {metric.example!r}"
+            f"{what}: {name} is the same on every target; leave out '@{target}', "
+            f"for example {example!r}"
         )
+    if target is None or target.startswith(f"{RECORDED}:"):
+        return target
+    try:
+        return parse_target(target).key
+    except InputError as error:
+        raise InputError(f"{what}: {error}; for example {example!r}") from error
 
 
 def _limit(text: str, metric: Metric, quantity: str) -> float:

@@ -14,7 +14,7 @@ from nasprof.search.cost_features import CostFeatures, cost_features
 from nasprof.search.problem import SearchProblem
 from nasprof.spaces._genes import sample_distinct
 from nasprof.spaces._space import Genes
-from profiler.store.records import TrialRecord
+from profiler.store.records import TrialRecord, TrialState
 
 PROBES = 8
 """Most candidates measured at the start, only to learn what things cost."""
@@ -36,8 +36,8 @@ _DRAWN = 400
 
 
 def is_measured(problem: SearchProblem, trial: TrialRecord) -> bool:
-    """Whether every limited metric of a trial was measured."""
-    return all(trial.metrics.get(c.key) is not None for c in problem.constraints)
+    """Whether every metric that the problem names was measured in a trial."""
+    return all(trial.metrics.get(key) is not None for key in problem.costs)
 
 
 def left(problem: SearchProblem, trials: Sequence[TrialRecord], finalists: int = 0) -> int:
@@ -107,8 +107,14 @@ def revisit(problem: SearchProblem, history: Sequence[TrialRecord]) -> Genes | N
 
 
 def latest(history: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The last trial of each candidate with a known accuracy: it holds all that is known of it."""
+    """The last trial of each candidate with a known accuracy: it holds all that is known of it.
+
+    One that could not be measured when it was met again is out.
+    """
     last = {trial.candidate.genes: trial for trial in history if trial.accuracy is not None}
+    for trial in history:
+        if trial.state is TrialState.FAILED and is_revisit(trial):
+            last.pop(trial.candidate.genes, None)
     return list(last.values())
 
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 
 from nasprof.search.constraints import excess, show_value
 from nasprof.search.economy import left
-from nasprof.search.problem import SearchProblem, is_inside
+from nasprof.search.problem import SearchProblem, best, is_inside
 from nasprof.search.trials import Measure
 from profiler.core.errors import StoreError
-from profiler.core.pareto import pareto_indices
 from profiler.store.records import FinalistRecord, TrialRecord
 
 
@@ -24,17 +23,16 @@ class Finalist:
 
 
 def front(problem: SearchProblem, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Trials inside the limits that none beats in accuracy and every limited metric, best first.
+    """Trials inside the limits that none beats in accuracy and every traded cost, best first.
 
-    Without limits the metric is the MACs where they are known, else accuracy alone decides.
+    Without limits and further objectives the cost is the MACs where they are known, else accuracy
+    alone decides.
     """
     inside = [t for t in trials if is_inside(problem, t) and t.accuracy is not None]
-    keys = [constraint.key for constraint in problem.constraints]
+    keys = problem.traded
     if not keys and inside and all(t.metrics.get("macs") is not None for t in inside):
         keys = ["macs"]
-    points = [(-(t.accuracy or 0.0), *(t.metrics[key] or 0.0 for key in keys)) for t in inside]
-    kept = [inside[i] for i in pareto_indices(points)]
-    return sorted(kept, key=lambda trial: (-(trial.accuracy or 0.0), trial.number))
+    return best(inside, keys)
 
 
 def confirm(

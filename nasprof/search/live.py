@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nasprof import measuring
 from nasprof.evaluate._evaluator import Accuracy, open_evaluator
-from nasprof.search.constraints import parse_constraints
+from nasprof.search.constraints import parse_constraints, parse_objectives
 from nasprof.search.doubts import doubts
 from nasprof.search.loop import SearchResult, run_search, search_record
+from nasprof.search.measured import Bench, metrics, places, verdicts
 from nasprof.search.opening import open_searched
 from nasprof.search.problem import SearchProblem, check_problem
-from nasprof.search.recorded import LookUps, identity, look_ups
+from nasprof.search.recorded import Cost, LookUps, identity, look_ups
 from nasprof.search.trials import Measured
 from nasprof.spaces._space import Space
 from nasprof.subjects.space import candidate_subject
-from profiler.bench.devices import require
-from profiler.bench.environment import capture
 from profiler.bench.measure import Progress
-from profiler.core.choice import RECORDED, Candidate, Constraint
+from profiler.core.choice import RECORDED, Candidate
 from profiler.core.cost import GraphCost
-from profiler.core.errors import InputError, MeasurementError
-from profiler.core.outcome import Failure, Measurement
+from profiler.core.errors import InputError
 from profiler.core.plugins import load
-from profiler.core.target import BenchPlan, Target
 from profiler.store.records import SearchRecord, SearchState, TrialRecord, TrialState
 from profiler.store.store import Store
 
@@ -40,10 +37,6 @@ _STATIC: Mapping[str, Callable[[GraphCost], float | None]] = {
     "weight_bytes": lambda cost: cost.weight_bytes,
     "peak_memory": lambda cost: cost.peak_activation_bytes,
 }
-_MEASURED: Mapping[str, Callable[[Measurement], float]] = {
-    "latency": lambda measured: measured.latency.median_ns,
-    "peak_memory": lambda measured: measured.memory_bytes,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +45,8 @@ class SearchRequest:
 
     Without `accuracy` a space's usual one is taken: digits, or the metric of a table. `genes` and
     `metric` are the columns of a space `table:FILE`. `recorded` is a table to look recorded targets
-    up in, instead of the imported ones in the folder `tables`.
+    up in, instead of the imported ones in the folder `tables`. Unless `measure_all`, a candidate
+    that prediction puts on one side of every limit is not measured before it is a finalist.
     """
 
     space: str
@@ -68,6 +62,9 @@ class SearchRequest:
     metric: str | None = None
     recorded: Path | None = None
     tables: Path | None = None
+    maximize: tuple[str, ...] = ()
+    minimize: tuple[str, ...] = ()
+    measure_all: bool = False
 
 
 def run(request: SearchRequest, store: Store, on_progress: Progress, on_note: Note) -> SearchResult:
@@ -78,14 +75,22 @@ def run(request: SearchRequest, store: Store, on_progress: Progress, on_note: No
     opened = open_searched(request.space, request.genes, request.metric)
     space = opened.space
     constraints = parse_constraints(request.limits)
+    objectives = parse_objectives(request.maximize, request.minimize)
+    costs: tuple[Cost, ...] = (*constraints, *objectives[1:])
+    looked = look_ups(opened, costs, request.recorded, request.tables)
+    found = {} if looked.whole else places(costs, request.threads)
     problem = SearchProblem(
-        space, constraints, request.strategy, request.queries, seed=request.seed
+        space,
+        constraints,
+        request.strategy,
+        request.queries,
+        seed=request.seed,
+        objectives=objectives,
+        predicted=not request.measure_all and any(c.target in found for c in constraints),
     )
     check_problem(problem)
     load("nasprof.search.strategies", request.strategy)
-    looked = look_ups(opened, constraints, request.recorded, request.tables)
-    targets = {} if looked.whole else _targets(constraints, request.threads)
-    live = _Live(space, constraints, targets, looked, request.seed, store)
+    live = _Live(space, costs, Bench(found, request.seed, store), looked)
     accuracy = request.accuracy or opened.accuracy
     evaluate = open_evaluator(accuracy, space, request.seed)
     extra = {**opened.identity, **identity(looked, request.recorded)}
@@ -107,20 +112,15 @@ def run(request: SearchRequest, store: Store, on_progress: Progress, on_note: No
 
 @dataclass(frozen=True, slots=True)
 class _Live:
-    """Measures candidates: the first time from the store where it has them, again always anew.
-
-    What is recorded is looked up, both times.
-    """
+    """Exports, counts and measures candidates; what is recorded is looked up, both times."""
 
     space: Space
-    constraints: tuple[Constraint, ...]
-    targets: Mapping[str, Target]
+    costs: tuple[Cost, ...]
+    bench: Bench
     looked: LookUps
-    seed: int
-    store: Store
 
     def measure(self, candidate: Candidate, *, again: bool) -> Measured:
-        """Export, count and measure one candidate.
+        """Find every cost of one candidate.
 
         Raises: MeasurementError with the reason of the first target that gave no number.
         """
@@ -129,54 +129,21 @@ class _Live:
             return Measured(values, session=RECORDED, record=self.looked.record)
         notes: list[str] = []
         subject = candidate_subject(self.space, candidate.genes)
-        ready = measuring.prepare(subject, measuring.Sizes(), self.seed, self.store, notes.append)
-        plan = BenchPlan(seed=self.seed) if again else BenchPlan.quick(seed=self.seed)
-        found = {} if again else self._stored(ready, plan)
-        missing = [target for name, target in self.targets.items() if name not in found]
-        outcomes = measuring.measure_models(
-            [ready], missing, measuring.Sizes(), plan, self.store, lambda done, total, text: None
-        )
-        for outcome in outcomes:
-            if isinstance(outcome, Failure):
-                raise MeasurementError(
-                    f"{outcome.target.runtime}: {outcome.kind}: {outcome.message}"
-                )
-            found[outcome.target.runtime] = outcome
+        bench = self.bench
+        ready = measuring.prepare(subject, measuring.Sizes(), bench.seed, bench.store, notes.append)
+        found = bench.measure(subject, ready, again=again, on_note=notes.append)
         return Measured(
-            metrics=self._metrics(ready.cost, found) | values,
+            metrics=self._counted(ready.cost) | metrics(self.costs, found) | values,
             session=next((m.session for m in found.values()), None),
             model_sha256=ready.model.sha256,
-            record={
-                "verdicts": {name: m.latency.verdict.value for name, m in found.items()},
-                "notes": notes,
-            }
-            | self.looked.record,
+            record={"verdicts": verdicts(found), "notes": notes} | self.looked.record,
         )
 
-    def _stored(self, ready: measuring.Ready, plan: BenchPlan) -> dict[str, Measurement]:
-        key = capture().key
-        found = {
-            name: self.store.find_measurement(ready.model.sha256, target, plan, key, plan.processes)
-            for name, target in self.targets.items()
-        }
-        return {name: measured for name, measured in found.items() if measured is not None}
-
-    def _metrics(
-        self, cost: GraphCost | None, measured: Mapping[str, Measurement]
-    ) -> dict[str, float | None]:
-        """Every limited metric in base units, with MACs and parameters beside them."""
-        metrics: dict[str, float | None] = {}
-        for name in ("macs", "params"):
-            metrics[name] = None if cost is None else _STATIC[name](cost)
-        for constraint in self.constraints:
-            if constraint.recorded:
-                continue
-            if constraint.target is not None:
-                value: float | None = _MEASURED[constraint.metric](measured[constraint.target])
-            else:
-                value = None if cost is None else _STATIC[constraint.metric](cost)
-            metrics[constraint.key] = value
-        return metrics
+    def _counted(self, cost: GraphCost | None) -> dict[str, float | None]:
+        """The static costs, with MACs and parameters whether they are asked for or not."""
+        static = [c.metric for c in self.costs if c.target is None]
+        names = dict.fromkeys(("macs", "params", *static))
+        return {name: None if cost is None else _STATIC[name](cost) for name in names}
 
 
 @dataclass(slots=True)
@@ -200,27 +167,14 @@ def _evaluated(evaluate: Accuracy, candidate: Candidate) -> float:
     return evaluate(candidate.genes)
 
 
-def _targets(constraints: Sequence[Constraint], threads: int) -> dict[str, Target]:
-    """The targets that the limits name, each checked to be there.
-
-    Raises: InputError for a metric that is not measured, UnavailableError for a missing target.
-    """
-    targets: dict[str, Target] = {}
-    for constraint in constraints:
-        if constraint.recorded or (constraint.target is None and constraint.metric in _STATIC):
-            continue
-        if constraint.metric not in _MEASURED or constraint.target is None:
-            raise InputError(f"{constraint.key} cannot be measured on this machine")
-        kind = require(constraint.target).kind
-        targets[constraint.target] = Target(constraint.target, kind, threads=threads)
-    return targets
-
-
 def _record(
     request: SearchRequest, problem: SearchProblem, accuracy: str, extra: Mapping[str, object]
 ) -> SearchRecord:
     record = search_record(problem, request.name or "", accuracy)
-    return replace(record, config={**record.config, "threads": request.threads, **extra})
+    all_measured = {"measure_all": True} if request.measure_all else {}
+    return replace(
+        record, config={**record.config, "threads": request.threads, **all_measured, **extra}
+    )
 
 
 def _open_search(request: SearchRequest, record: SearchRecord, store: Store, on_note: Note) -> str:
@@ -264,4 +218,6 @@ def _digest(record: SearchRecord) -> str:
         record.space, record.strategy, record.accuracy, record.queries, record.seed,
         [(c.key, c.limit) for c in record.constraints], dict(record.config),
     ]  # fmt: skip
+    if record.objectives:
+        settings.append([objective.key for objective in record.objectives])
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]

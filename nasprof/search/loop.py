@@ -56,6 +56,7 @@ def search_record(problem: SearchProblem, name: str, accuracy: str) -> SearchRec
             "initial": problem.initial,
             "finalists": problem.finalists,
         },
+        objectives=problem.objectives,
     )
 
 

@@ -53,14 +53,13 @@ def genes_of(space: Space, params: Mapping[str, Any]) -> Genes:
 
 
 def values_of(problem: SearchProblem, record: TrialRecord) -> list[float]:
-    """Objectives of a trial: accuracy (0 where it is not known), then the limited metrics.
+    """Objectives of a trial: accuracy (0 where it is not known), then the costs to trade it for.
 
-    A metric that is not known counts as ten times its limit.
+    A cost that is not known counts as ten times its limit, or as more than any.
     """
-    costs = [record.metrics.get(constraint.key) for constraint in problem.constraints]
-    limits = [constraint.limit for constraint in problem.constraints]
-    known = [10 * limit if c is None else c for c, limit in zip(costs, limits, strict=True)]
-    return [record.accuracy or 0.0, *known]
+    limits = {constraint.key: constraint.limit for constraint in problem.constraints}
+    costs = [(record.metrics.get(key), limits.get(key, 1e29)) for key in problem.traded]
+    return [record.accuracy or 0.0, *(10 * limit if c is None else c for c, limit in costs)]
 
 
 def search_with(
@@ -106,7 +105,7 @@ def _tried(
     problem: SearchProblem, genes: Genes, measure: Measure, evaluate: Evaluate, number: int
 ) -> TrialRecord:
     candidate = Candidate(problem.space.name, genes)
-    metrics = dict(measure(candidate, again=False).metrics) if problem.constraints else {}
+    metrics = dict(measure(candidate, again=False).metrics) if problem.costs else {}
     record = TrialRecord(number, candidate, TrialState.DONE, metrics=metrics)
     if overrun(problem, record) > 0:
         return record

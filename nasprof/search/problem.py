@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from nasprof.search.constraints import excess
 from nasprof.search.cost_features import Elsewhere
 from nasprof.spaces._space import Genes, Space
-from profiler.core.choice import Candidate, Constraint
+from profiler.core.choice import ACCURACY, Candidate, Constraint, Objective, traded_keys
 from profiler.core.errors import InputError
+from profiler.core.pareto import pareto_indices
 from profiler.store.records import TrialRecord, TrialState
 
 
@@ -20,8 +21,10 @@ class SearchProblem:
     Unit: `queries` counts accuracies found; `trials` bounds all candidates tried, those outside a
     limit and failed ones too; `initial` are drawn at random before a strategy has anything to go
     by; `finalists` is how many are measured again. `measurements` bounds the candidates measured
-    on a target: None measures every one, else prediction decides where it is sure enough.
-    `elsewhere` gives costs on other targets, for the prediction of costs to build on.
+    on a target: None measures every one, else prediction decides where it is sure enough. With
+    `predicted` their number is not bounded, but only those are measured that stand on both sides
+    of a limit by prediction. Without `objectives` accuracy is the only one. `elsewhere` gives costs
+    on other targets, for the prediction of costs to build on.
     """
 
     space: Space
@@ -34,6 +37,25 @@ class SearchProblem:
     finalists: int = 5
     measurements: int | None = None
     elsewhere: Elsewhere | None = None
+    objectives: tuple[Objective, ...] = ()
+    predicted: bool = False
+
+    @property
+    def several(self) -> bool:
+        """Whether more than accuracy is to be optimised."""
+        return len(self.objectives) > 1
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """Keys of every metric that is limited or an objective, once each."""
+        keys = [constraint.key for constraint in self.constraints]
+        keys += [objective.key for objective in self.objectives if objective != ACCURACY]
+        return tuple(dict.fromkeys(keys))
+
+    @property
+    def traded(self) -> list[str]:
+        """Keys of the costs that accuracy is traded against in the Pareto set."""
+        return traded_keys(self.constraints, self.objectives)
 
     @property
     def most_trials(self) -> int:
@@ -76,6 +98,14 @@ def fitness(problem: SearchProblem, trial: TrialRecord) -> Fitness:
     if outside > 0:
         return (-1, -outside)
     return (0, trial.accuracy) if trial.accuracy is not None else (-2, 0.0)
+
+
+def best(trials: Sequence[TrialRecord], keys: Sequence[str]) -> list[TrialRecord]:
+    """The Pareto set in accuracy and the costs of these keys, of trials that have all of them."""
+    whole = [t for t in trials if all(t.metrics.get(key) is not None for key in keys)]
+    points = [(-(t.accuracy or 0.0), *(t.metrics[key] or 0.0 for key in keys)) for t in whole]
+    kept = [whole[i] for i in pareto_indices(points)]
+    return sorted(kept, key=lambda trial: (-(trial.accuracy or 0.0), trial.number))
 
 
 def scored(problem: SearchProblem, history: Sequence[TrialRecord]) -> dict[Genes, Fitness]:

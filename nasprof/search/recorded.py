@@ -1,4 +1,4 @@
-"""Limits whose values are looked up in published tables instead of measured on this machine."""
+"""Costs whose values are looked up in published tables instead of measured on this machine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from nasprof.tables._library import default_folder, tables_of
 from nasprof.tables._read import read_table
 from nasprof.tables._recorded import BASE, Recorded, open_recorded
 from nasprof.tables._table import Table
-from profiler.core.choice import RECORDED, Constraint
+from profiler.core.choice import RECORDED, Constraint, Objective
 from profiler.core.errors import InputError
 
+Cost = Constraint | Objective
 _COUNTED = ("macs", "params")
 
 
@@ -84,26 +85,26 @@ class LookUps:
 
 
 def look_ups(
-    opened: Opened, constraints: Sequence[Constraint], file: Path | None, folder: Path | None
+    opened: Opened, costs: Sequence[Cost], file: Path | None, folder: Path | None
 ) -> LookUps:
-    """Find the tables for the limits that name recorded targets or costs of a table space.
+    """Find the tables for recorded targets and for costs of a table space.
 
     `file` is used instead of the imported tables of `folder`.
     Raises: InputError when a table has no such column; the message lists those that exist.
     """
-    wanted = [c for c in constraints if c.recorded]
+    wanted = [c for c in costs if c.recorded]
     if file is not None and not wanted:
         raise InputError("--recorded is for a limit such as 'latency@recorded:pixel3<=20ms'")
     tables = _tables(opened, file, folder) if wanted else []
     targets = {c.key: _recorded(c, opened, tables) for c in wanted}
     if not isinstance(opened.space, TableSpace) or opened.table is None:
-        return LookUps(targets, {}, bool(constraints) and len(wanted) == len(constraints))
-    static = [c for c in constraints if not c.recorded]
-    costs = {c.key: _cost(c, opened.space, opened.table) for c in static}
+        return LookUps(targets, {}, bool(costs) and len(wanted) == len(costs))
+    static = [c for c in costs if not c.recorded]
+    columns = {c.key: _cost(c, opened.space, opened.table) for c in static}
     for name in _COUNTED:
-        if name not in costs and (column := _column(name, opened.table)) is not None:
-            costs[name] = _costs(column, opened.space, opened.table)
-    return LookUps(targets, costs, True)
+        if name not in columns and (column := _column(name, opened.table)) is not None:
+            columns[name] = _costs(column, opened.space, opened.table)
+    return LookUps(targets, columns, True)
 
 
 def identity(lookups: LookUps, file: Path | None) -> dict[str, object]:
@@ -123,7 +124,7 @@ def _tables(opened: Opened, file: Path | None, folder: Path | None) -> list[Tabl
     return list(tables_of(opened.space.name, default_folder() if folder is None else folder))
 
 
-def _recorded(constraint: Constraint, opened: Opened, tables: Sequence[Table]) -> Recorded:
+def _recorded(constraint: Cost, opened: Opened, tables: Sequence[Table]) -> Recorded:
     assert constraint.target is not None
     if constraint.metric not in BASE:
         raise InputError(
@@ -133,7 +134,7 @@ def _recorded(constraint: Constraint, opened: Opened, tables: Sequence[Table]) -
     return open_recorded(name, constraint.metric, opened.space, tables)
 
 
-def _cost(constraint: Constraint, space: TableSpace, table: Table) -> Costs:
+def _cost(constraint: Cost, space: TableSpace, table: Table) -> Costs:
     if constraint.target is not None:
         raise InputError(
             f"{constraint.key} cannot be measured: {space.name} is a table and has no networks; "

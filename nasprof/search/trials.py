@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from nasprof.search.deciding import judge, unmeasured
 from nasprof.search.economy import (
     OUTSIDE,
     inside_probability,
@@ -19,6 +20,7 @@ from nasprof.search.economy import (
     revisit,
 )
 from nasprof.search.problem import SearchProblem, overrun
+from nasprof.search.scalarising import as_one
 from nasprof.search.strategies._strategy import Strategy
 from nasprof.spaces._space import Genes
 from profiler.core.choice import Candidate
@@ -110,10 +112,18 @@ def _batch(
     rng = np.random.default_rng([problem.seed, len(history)])
     if problem.measurements is not None and not history:
         return probes(problem, rng)
-    if problem.measurements is not None and (again := revisit(problem, history)) is not None:
+    # A strategy that knows several objectives sees the history as it is.
+    own = getattr(strategy, "several", False)
+    seen = list(history) if own else as_one(problem, history, rng)
+    if problem.measurements is not None and (again := revisit(problem, seen)) is not None:
         return [again]
     count = min(strategy.batch, problem.queries - queries(history))
-    return strategy.propose(problem, history, count, rng) if count > 0 else []
+    if problem.predicted:
+        count = min(count, problem.most_trials - len(history))
+    found = strategy.propose(problem, seen, count, rng) if count > 0 else []
+    if not found and problem.predicted and (last := unmeasured(problem, history)) is not None:
+        return [last]
+    return found
 
 
 def _try(
@@ -127,6 +137,8 @@ def _try(
     started = perf_counter_ns()
     trial = proposed
     steps = _steps if problem.measurements is None else _thrifty_steps
+    if problem.predicted:
+        steps = _deciding_steps
     try:
         for trial in steps(problem, history, proposed, measure, evaluate):  # noqa: B007
             pass
@@ -163,10 +175,9 @@ def _thrifty_steps(
     evaluate: Evaluate,
 ) -> Iterator[TrialRecord]:
     """Measure a probe or a candidate met before; find the accuracy of one not clearly outside."""
-    before = [trial for trial in latest(history) if trial.candidate == proposed.candidate]
-    if before:
-        record = dict(proposed.record) | {"revisits": before[0].number}
-        yield _measured(replace(proposed, accuracy=before[0].accuracy, record=record), measure)
+    if (again := _again(history, proposed)) is not None:
+        yield again
+        yield _measured(again, measure)
     elif proposed.record["batch"] == 0:
         yield _measured(proposed, measure)
     else:
@@ -176,6 +187,39 @@ def _thrifty_steps(
         yield trial
         if probability > OUTSIDE:
             yield replace(trial, accuracy=_share(evaluate(trial.candidate)))
+
+
+def _deciding_steps(
+    problem: SearchProblem,
+    history: Sequence[TrialRecord],
+    proposed: TrialRecord,
+    measure: Measure,
+    evaluate: Evaluate,
+) -> Iterator[TrialRecord]:
+    """Measure only where prediction doesn't decide, or where a cost is an objective too."""
+    if (again := _again(history, proposed)) is not None:
+        yield again
+        yield _measured(again, measure)
+        return
+    judged = judge(problem, history, proposed)
+    record = {} if judged is None else judged.record
+    trial = replace(proposed, record=dict(proposed.record) | record)
+    if judged is not None and judged.inside is False:
+        yield trial
+    elif judged is not None and judged.inside and not problem.several:
+        yield trial
+        yield replace(trial, accuracy=_share(evaluate(trial.candidate)))
+    else:
+        yield from _steps(problem, history, trial, measure, evaluate)
+
+
+def _again(history: Sequence[TrialRecord], proposed: TrialRecord) -> TrialRecord | None:
+    """A candidate met before, with its accuracy, or None for a new one."""
+    before = [trial for trial in latest(history) if trial.candidate == proposed.candidate]
+    if not before:
+        return None
+    record = dict(proposed.record) | {"revisits": before[0].number}
+    return replace(proposed, accuracy=before[0].accuracy, record=record)
 
 
 def _measured(trial: TrialRecord, measure: Measure) -> TrialRecord:
@@ -197,5 +241,7 @@ def _share(accuracy: float) -> float:
 
 def _spent(problem: SearchProblem, trials: Sequence[TrialRecord]) -> bool:
     """Whether nothing more may be tried; a thrifty search ends with measurements, not queries."""
+    if problem.predicted:
+        return False
     no_queries = problem.measurements is None and queries(trials) >= problem.queries
     return no_queries or len(trials) >= problem.most_trials

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 RECORDED = "recorded"
@@ -36,7 +37,7 @@ class Prediction:
 class Constraint:
     """An upper limit on a metric, for example latency on a target.
 
-    Unit: `limit` is in base units (ns, bytes, counts, mJ); `target` is a runtime's name or None.
+    Unit: `limit` is in base units (ns, bytes, counts, mJ); `target` is a target's text or None.
     """
 
     metric: str
@@ -52,3 +53,35 @@ class Constraint:
     def key(self) -> str:
         """The metric with its target, for example `latency@onnxruntime-cpu`."""
         return f"{self.metric}@{self.target}" if self.target else self.metric
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A metric to be made as small, or as large, as it can be."""
+
+    metric: str
+    target: str | None = None
+    maximize: bool = False
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the target is recorded, as for a `Constraint`."""
+        return self.target is not None and self.target.startswith(f"{RECORDED}:")
+
+    @property
+    def key(self) -> str:
+        """The metric with its target, as for a `Constraint`."""
+        return f"{self.metric}@{self.target}" if self.target else self.metric
+
+
+ACCURACY = Objective("accuracy", maximize=True)
+"""What every search makes as large as it can."""
+
+
+def traded_keys(constraints: Sequence[Constraint], objectives: Sequence[Objective]) -> list[str]:
+    """The costs that accuracy is traded against in the Pareto set.
+
+    With several objectives those besides accuracy, else every limited metric.
+    """
+    costs = [objective.key for objective in objectives if objective != ACCURACY]
+    return costs or [constraint.key for constraint in constraints]

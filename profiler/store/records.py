@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from profiler.core.choice import Candidate, Constraint
+from profiler.core.choice import Candidate, Constraint, Objective
 from profiler.core.outcome import Outcome
 from profiler.core.tensor import TensorSpec
 
@@ -76,6 +76,7 @@ class SearchRecord:
     config: Mapping[str, Any] = field(default_factory=dict)
     state: SearchState = SearchState.RUNNING
     created_at: str = ""
+    objectives: tuple[Objective, ...] = ()
 
 
 class TrialState(StrEnum):

@@ -113,7 +113,7 @@ OF_TABLE = ("--space", "table:own.csv", "--genes", "depth,kind", "--metric", "ac
 
 
 def found(*arguments, cwd):
-    done = nasprof("search", *arguments, "--queries", 12, "--strategy", "random", "--json", cwd=cwd)
+    done = nasprof("search", "--queries", 12, *arguments, "--strategy", "random", "--json", cwd=cwd)
     return json.loads(done.stdout)
 
 
@@ -137,6 +137,36 @@ def test_a_table_is_searched_under_limits_on_its_own_columns(tmp_path):
     assert "--genes depth,kind --metric acc" in text
     assert "not measured on this machine" in text
     assert "measured again" not in text
+
+
+def test_costs_of_a_table_are_objectives_and_the_pareto_set_is_theirs(tmp_path):
+    (tmp_path / "own.csv").write_text(TABLE)
+    goals = ("--minimize", "latency@recorded:pixel9", "--minimize", "params", "--queries", "15")
+    result = found(*OF_TABLE, *goals, cwd=tmp_path)
+    rows = [line.split(",") for line in TABLE.splitlines()[1:]]
+    points = {(float(acc) / 100, int(params), float(ms) * 1e6) for _, _, acc, params, ms in rows}
+    best = {
+        one
+        for one in points
+        if not any(
+            other != one and other[0] >= one[0] and other[1] <= one[1] and other[2] <= one[2]
+            for other in points
+        )
+    }
+    shown = [
+        (t["accuracy"], t["metrics"]["params"], t["metrics"]["latency@recorded:pixel9"])
+        for t in result["pareto"]
+    ]
+    assert shown == sorted(best, reverse=True)[: len(shown)]
+    assert len(shown) == 5
+    steps = [step["volume"] for step in result["hypervolume"]["steps"]]
+    assert steps == sorted(steps)
+    text = nasprof("search", *OF_TABLE, *goals, cwd=tmp_path).stdout
+    assert "hypervolume" in text
+    nasprof("report", "-o", "page", cwd=tmp_path)
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert "--minimize latency@recorded:pixel9 --minimize params" in page
+    assert 'id="hypervolume' in page or "How the Pareto set grew" in page
 
 
 def test_the_columns_belong_to_the_identity_of_a_search(tmp_path):
@@ -171,6 +201,9 @@ def test_an_own_space_is_searched_from_its_file(tmp_path):
         ([*OF_TABLE, "--limit", "latency@recorded:tpu<=2ms"], "pixel9"),
         (["--limit", "latency@recorded:pixel3<=2ms"], "tables import"),
         (["--limit", "macs<=2M", "--recorded", "own.csv"], "--recorded"),
+        (["--minimize", "latency"], "needs a target"),
+        (["--maximize", "params"], "only accuracy"),
+        ([*OF_TABLE, "--minimize", "macs"], "macs"),
         (["--limit", "peak_memory@recorded:pixel3<=2MiB"], "latency and energy"),
     ],
 )

@@ -150,6 +150,26 @@ def test_a_latency_search_trains_measures_and_confirms(folder):
     assert found["pareto"]
 
 
+def test_several_targets_and_objectives_are_measured_and_traded(folder):
+    found = json.loads(
+        nasprof(
+            folder, "search", "--limit", "latency@onnxruntime-cpu/2t<=2s", "--minimize",
+            "latency@onnxruntime-cpu/b4", "--minimize", "params", "--queries", "1", "--json",
+        )
+    )  # fmt: skip
+    keys = ["latency@onnxruntime-cpu/2t", "latency@onnxruntime-cpu/b4", "params", "macs"]
+    assert [objective["metric"] for objective in found["objectives"]] == [
+        "accuracy", "latency", "params",
+    ]  # fmt: skip
+    for trial in found["pareto"]:
+        assert all(trial["metrics"][key] > 0 for key in keys)
+    assert len(found["pareto"]) == 1
+    assert set(found["hypervolume"]["reference"]) == set(keys[1:3])
+    nasprof(folder, "report", "-o", "both")
+    page = (folder / "both" / "index.html").read_text()
+    assert "--minimize latency@onnxruntime-cpu/b4 --minimize params" in page
+
+
 def finished_trials(store):
     if not store.exists():
         return 0

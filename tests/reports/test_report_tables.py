@@ -40,7 +40,7 @@ def found(filled: Store) -> Found:
     trials = tuple(filled.trials(SEARCH))
     best = tuple(trial for trial in trials if (trial.accuracy or 0) > 0.94)
     limits = (Constraint("latency", "onnxruntime-cpu", LIMIT_NS),)
-    return Found(SimpleNamespace(constraints=limits), trials, best, (HOSTILE,))
+    return Found(SimpleNamespace(constraints=limits, objectives=()), trials, best, (HOSTILE,))
 
 
 def test_outcomes_are_lines_with_marks_and_reasons(filled: Store) -> None:

@@ -16,7 +16,8 @@ class Strategy(Protocol):
     """Proposes candidates; `batch` is how many it wants tried before it is asked again.
 
     It keeps no state: the same problem, history and generator give the same proposals, so a search
-    that was killed continues as if it had not been.
+    that was killed continues as if it had not been. With several objectives `accuracy` in the
+    history is one score of them all, unless the strategy has an attribute `several` that is true.
     """
 
     @property

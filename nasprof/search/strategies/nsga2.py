@@ -1,4 +1,4 @@
-"""NSGA-II, Optuna's: accuracy and every limited metric as objectives, limits as constraints."""
+"""NSGA-II, Optuna's: accuracy and every traded cost as objectives, limits as constraints."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Nsga2:
     name: str = "nsga2"
     batch: int = 10
     population: int = 10
+    several: bool = True
 
     def propose(
         self,
@@ -67,7 +68,7 @@ def _study(problem: SearchProblem, population: int) -> optuna.Study:
         warnings.simplefilter("ignore")
         sampler = optuna.samplers.NSGAIISampler(population_size=population, seed=problem.seed)
     towards = optuna.study.StudyDirection
-    directions = [towards.MAXIMIZE, *[towards.MINIMIZE] * len(problem.constraints)]
+    directions = [towards.MAXIMIZE, *[towards.MINIMIZE] * len(problem.traded)]
     return optuna.create_study(directions=directions, sampler=sampler)
 
 
