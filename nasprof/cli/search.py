@@ -19,7 +19,8 @@ def command(
     accuracy: Annotated[
         str | None,
         typer.Option(
-            help="digits (short real training) or table:FILE[:COLUMN]; default digits, for a "
+            help="digits (short real training), train:FILE.py:FUNCTION (your own training) or "
+            "table:FILE[:COLUMN]; default digits, for a "
             "table space its metric."
         ),
     ] = None,

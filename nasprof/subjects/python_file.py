@@ -42,8 +42,8 @@ class PythonFileSource:
         path = Path(text if separator else reference)
         if not separator or not name:
             raise InputError(f"{place(path)} names no factory; write {path.name}:FACTORY")
-        module = _run_file(path)
-        factory = _factory(module, path, name)
+        module = run_file(path)
+        factory = function_in(module, place(path), name)
 
         def build(seed: int) -> nn.Module:
             return _build(factory, f"{place(path)}:{name}")
@@ -56,8 +56,11 @@ class PythonFileSource:
         )
 
 
-def _run_file(path: Path) -> ModuleType:
-    """Import a file under a name of its own; the same bytes are run once."""
+def run_file(path: Path) -> ModuleType:
+    """Import a file under a name of its own; the same bytes are run once.
+
+    Raises: InputError when there is none, or it cannot be imported.
+    """
     if not path.is_file():
         kind = "is not a file" if path.exists() else "does not exist"
         raise InputError(f"{printable(str(path))} {kind}; name a Python file with a factory in it")
@@ -82,14 +85,18 @@ def _run_file(path: Path) -> ModuleType:
     return module
 
 
-def _factory(module: ModuleType, path: Path, name: str) -> Callable[[], Any]:
+def function_in(module: ModuleType, where: str, name: str) -> Callable[..., Any]:
+    """A callable of a module by its name; `where` names the module in the error.
+
+    Raises: InputError that lists what the module defines.
+    """
     found = getattr(module, name, None)
     if callable(found):
         return found  # type: ignore[no-any-return]
     own = [key for key, value in vars(module).items() if _is_own(value, module)]
     there = f"; it defines: {', '.join(own[:10])}" if own else ""
     problem = "no callable" if hasattr(module, name) else "no"
-    raise InputError(f"{place(path)} has {problem} {printable(name)!r}{there}")
+    raise InputError(f"{where} has {problem} {printable(name)!r}{there}")
 
 
 def _is_own(value: object, module: ModuleType) -> bool:
