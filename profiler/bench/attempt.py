@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporters.model_file import ModelFile
-from profiler.bench.pace import known_pace_ns, pace_file, remember_pace
+from profiler.bench.pace import known_pace_ns, remember_pace
 from profiler.core.outcome import Attempt, Failure, FailureKind
 from profiler.core.pace import full_pace_ns
 from profiler.core.plain import from_plain, to_plain
@@ -42,11 +42,15 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all works of one bench run share."""
+    """What all works of one bench run share.
+
+    `paces` is the file where this machine's full pace is remembered, None to remember nothing.
+    """
 
     plan: BenchPlan
     environment_key: str
     session: str
+    paces: Path | None = None
 
 
 def attempt(work: Work, setting: Setting, start: Launch = launch) -> Attempt | Failure:
@@ -56,9 +60,8 @@ def attempt(work: Work, setting: Setting, start: Launch = launch) -> Attempt | F
     """
     if work.unconvertible:
         return failure(work, setting, work.unconvertible, Report())
-    paces = pace_file(setting.environment_key)
     arguments = {
-        "known_pace_ns": known_pace_ns(paces),
+        "known_pace_ns": known_pace_ns(setting.paces) if setting.paces else None,
         "model": str((work.artifact or work.model.path).resolve()), "target": to_plain(work.target),
         "plan": to_plain(setting.plan), "inputs": to_plain(work.inputs),
         "reference": str(work.reference) if work.reference else None,
@@ -82,8 +85,8 @@ def attempt(work: Work, setting: Setting, start: Launch = launch) -> Attempt | F
         return failure(work, setting, problem or Problem(FailureKind.PROTOCOL_ERROR, ""), report)
     measured: Attempt = from_plain(Attempt, found)
     own_ns = full_pace_ns(measured.rounds)
-    if own_ns is not None:
-        remember_pace(paces, own_ns)
+    if setting.paces and own_ns is not None:
+        remember_pace(setting.paces, own_ns)
     return measured
 
 

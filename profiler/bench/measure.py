@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from profiler.bench.attempt import Setting, Work, attempt, failure
+from profiler.bench.pace import pace_file
 from profiler.bench.progress import read_state
 from profiler.core.outcome import Attempt, Failure, FailureKind, Outcome
 from profiler.core.target import BenchPlan
@@ -37,7 +38,8 @@ def measure(
     """
     if not works:
         return []
-    setting = Setting(plan, environment_key, open_session(works, plan, environment_key, store))
+    session = open_session(works, plan, environment_key, store)
+    setting = Setting(plan, environment_key, session, pace_file(environment_key))
     pairs = [(work, setting) for work in works]
     return measure_pairs(pairs, store, plan.seed, on_progress=on_progress)
 

@@ -9,14 +9,14 @@ import json
 import os
 from pathlib import Path
 
-import platformdirs
-
 _KEPT = 50
 """So many processes are remembered, so that a machine that became slower for good is believed."""
 
 
 def pace_file(environment_key: str) -> Path:
     """Where the paces of a machine in one state are kept."""
+    import platformdirs
+
     folder = Path(platformdirs.user_cache_dir("nasprof", appauthor=False)) / "pace"
     return folder / f"{environment_key}.json"
 

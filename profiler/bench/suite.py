@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from profiler.bench.attempt import Setting, Work
 from profiler.bench.measure import Pair, Progress, measure_pairs
+from profiler.bench.pace import pace_file
 from profiler.bench.progress import read_state
 from profiler.core.outcome import Outcome
 from profiler.core.plain import to_plain
@@ -58,7 +59,8 @@ def measure_suite(
             known[place] = found
         elif keys[place] not in pairs:
             session = _session(keys[place], work, store, retry_failed)
-            pairs[keys[place]] = (work, Setting(plan, environment_key, session))
+            paces = pace_file(environment_key)
+            pairs[keys[place]] = (work, Setting(plan, environment_key, session, paces))
     fresh = measure_pairs(list(pairs.values()), store, seed, on_progress=on_progress, start=start)
     measured = dict(zip(pairs, fresh, strict=True))
     return [known.get(place) or measured[key] for place, key in enumerate(keys)]

@@ -107,8 +107,9 @@ def compare_pairs(pairs: Sequence[Pair], same_within: float = SAME_WITHIN) -> Co
     Wilcoxon's signed ranks. The random order makes the differences of equal models symmetric,
     whatever the machine does, so false alarms are as rare as the confidence says. SAME means that
     the whole interval is within `same_within`; FASTER and SLOWER that 1 is outside at `SURE`.
-    Disturbed pairs are left out; where too few others are left, only a difference beyond
-    `DISTURBED` is taken for one of the models.
+    Disturbed pairs are left out. Over all pairs, disturbed ones too, a difference that is surely
+    beyond `DISTURBED` is taken for one of the models; where fewer than `FEWEST` are undisturbed,
+    it is the only one.
     Raises: ValueError without any pair.
     Source: Hollander and Wolfe, "Nonparametric Statistical Methods", signed rank procedures.
     """
@@ -119,7 +120,9 @@ def compare_pairs(pairs: Sequence[Pair], same_within: float = SAME_WITHIN) -> Co
     logs = clean if trusted else [pair.log_ratio for pair in pairs]
     averages = walsh_averages(logs)
     low, high = _interval(averages, len(logs), SHOWN)
-    decision = decide(logs, same_within) if trusted else _decide_disturbed(logs)
+    decision = decide(logs, same_within) if trusted else Decision.CANNOT_TELL
+    if decision is Decision.CANNOT_TELL:
+        decision = _decide_disturbed([pair.log_ratio for pair in pairs])
     reasons = [f"{disturbed} of {len(pairs)} pairs were disturbed"] if disturbed else []
     if not trusted:
         reasons.append(f"so only differences beyond {DISTURBED:.0%} are sure")

@@ -113,6 +113,15 @@ def test_from_disturbed_pairs_alone_only_a_large_difference_is_believed():
     assert found.ratio == pytest.approx(exp(1))
 
 
+def test_a_large_difference_is_believed_where_too_few_pairs_are_undisturbed_to_be_sure():
+    found = compare_pairs(pairs([1.0] * 9) + pairs([1.1] * 11, share=0.1))
+    assert found.decision is Decision.SLOWER
+    assert (found.pairs, found.disturbed) == (9, 11)
+    assert found.ratio == pytest.approx(exp(1))
+    small = compare_pairs(pairs([0.2] * 9) + pairs([0.2] * 11, share=0.1))
+    assert small.decision is Decision.CANNOT_TELL
+
+
 def test_too_few_pairs_have_no_interval_and_no_decision():
     found = compare_pairs(pairs([0.5] * 5))
     assert found.decision is Decision.CANNOT_TELL

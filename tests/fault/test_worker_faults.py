@@ -54,7 +54,7 @@ def test_a_well_behaved_actor_is_measured(actor_python):
     _, found, problem = run(actor_python)
     assert problem is None
     attempt = from_plain(Attempt, found)
-    assert len(attempt.rounds) == 2
+    assert len(attempt.rounds) >= 2  # more where the processor was not at full pace
     assert all(2_000_000 <= wall < 50_000_000 for wall in attempt.rounds[0].wall_ns)
 
 
