@@ -188,7 +188,7 @@ class Measurement:
         """Median with its interval, percentiles above their floors, and the verdict."""
         found = disturbances(self.attempts)
         rounds = [list(attempt.rounds) for attempt in self.attempts]
-        return summarise(rounds, found, self.full_pace_ns)
+        return summarise(rounds, found, self.full_pace_ns, self.plan.looks)
 
     @property
     def full_pace_ns(self) -> float | None:

@@ -63,13 +63,15 @@ def summarise(
     processes: Sequence[Sequence[Block]],
     disturbed: Sequence[Disturbance] = (),
     known_pace_ns: float | None = None,
+    looks: int = 1,
 ) -> Latency:
     """Summarise the rounds of one or more processes; what disturbed them goes into the verdict.
 
     The estimate is the median of the processes' medians over samples at full pace (no involuntary
     context switch, no major page fault, the processor as fast as it can be). Its interval holds
     Student's interval over processes, because processes differ, and the order-statistic interval of
-    the rounds. `known_pace_ns` is the full pace as earlier processes saw it.
+    the rounds. `known_pace_ns` is the full pace as earlier processes saw it, `looks` how many
+    intervals are looked at before the last process (see `repeated_interval`).
     Raises: ValueError without any sample.
     Source: docs/measuring.md.
     """
@@ -81,7 +83,7 @@ def summarise(
     used = used_samples(found, full_pace_ns(rounds, known_pace_ns))
     by_round = [median(part) for process in used.processes for part in process if part]
     centre = median(used.medians)
-    low, high = _interval(used, by_round)
+    low, high = _interval(used, by_round, looks)
     if used.at_pace is not None and used.at_pace < min(len(found), 2):
         # What the model takes at full pace is hardly known: it lies between the fastest sample
         # and what it took here.
@@ -114,12 +116,12 @@ def summarise(
     )
 
 
-def _interval(used: Used, by_round: Sequence[float]) -> tuple[float, float]:
+def _interval(used: Used, by_round: Sequence[float], looks: int) -> tuple[float, float]:
     """Around the median of the processes; one process can only speak for itself."""
     centre = median(used.medians)
     low, high = median_interval(by_round)
     if len(used.medians) > 1:
-        wider = repeated_interval(used.medians)
+        wider = repeated_interval(used.medians, looks)
         low, high = min(low, wider[0]), max(high, wider[1])
     return min(low, centre), max(high, centre)
 

@@ -63,6 +63,11 @@ class BenchPlan:
         )  # fmt: skip
 
     @property
+    def looks(self) -> int:
+        """How many times the interval is looked at until no process is added."""
+        return max(self.max_processes - self.processes, 0) + 1
+
+    @property
     def key(self) -> str:
         """A hash of every field."""
         text = json.dumps(asdict(self), sort_keys=True)
