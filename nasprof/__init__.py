@@ -7,6 +7,7 @@ The verbs are functions of this package: `export`, `inspect`, `bench`, `compare`
 from nasprof.api import (
     bench,
     bench_all,
+    card,
     compare,
     export,
     export_to,
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 __all__ = [
     "bench",
     "bench_all",
+    "card",
     "compare",
     "export",
     "export_to",

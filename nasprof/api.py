@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from profiler.environments._environment import Installed
     from profiler.store.records import Calibration, HistoryEntry
     from profiler.store.store import Store
+    from reports.card import Card
     from reports.write import Report
 
 Progress = Callable[[int, int, str], None]
@@ -325,6 +326,43 @@ def profile(
         measuring.warn([threads], on_note)
         plan = _plan(quick, seed, measuring.dims_of(sizes))
         return profiling.profile_model(ready, asked, sizes, plan, opened, on_progress)
+
+
+def card(
+    model: Reference,
+    targets: Sequence[str] = ("onnxruntime-cpu",),
+    *,
+    threads: Sequence[int] = (1,),
+    batches: Sequence[int] = (1, 2, 4, 8),
+    limit: str | None = None,
+    dims: Mapping[str, int] | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    quick: bool = False,
+    seed: int = 0,
+    store: str | Path | None = None,
+    on_progress: Progress = _silent,
+    on_note: Note = _quiet,
+) -> Card:
+    """Measure what a deployment card tells of one network; every measurement is stored.
+
+    The first of `batches` is the one of latency, cold start and memory. `limit` such as `10ms` is
+    the longest time that one inference of a batch may take; the card names the best batch within.
+    Raises: InputError for bad input, before anything is measured.
+    """
+    from nasprof import carding
+    from profiler.core.units import parse_quantity
+    from reports.card_sections import card as laid_out
+
+    limit_ns = None if limit is None else parse_quantity(limit, ("ms", "us", "µs", "s", "ns"))
+    if not batches:
+        raise InputError("name at least one batch size")
+    question = carding.Question(
+        model, tuple(_targets(targets, threads, "fp32", on_note)), tuple(dict.fromkeys(batches)),
+        limit_ns, dims or {}, input_shape, quick, seed,
+    )  # fmt: skip
+    with _open(store) as opened:
+        opened.check_writable()
+        return laid_out(carding.fill(question, opened, on_progress, on_note))
 
 
 def bench_suite(

@@ -27,6 +27,11 @@ def environment_grid(environments: Sequence[tuple[str, Environment]]) -> Grid:
     return Grid((("", ""), *((f"Environment {letter}", "") for letter, _ in environments)), lines)
 
 
+def environment_lines(environment: Environment) -> list[str]:
+    """The same as sentences."""
+    return [f"{title}: {_environment_value(environment, name)}" for name, title in _FIELDS.items()]
+
+
 _FIELDS = {
     "cpu_model": "CPU",
     "cores_online": "cores online",

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from profiler.core.cost import GraphCost
@@ -22,13 +19,13 @@ from reports.commands import commands
 from reports.gather import Material, Subject
 from reports.grids import Cell, Grid, failure_grid, measurement_grid, model_grid
 from reports.machines import environment_grid, environment_letters
+from reports.pages import nasprof_version, style, template
 from reports.quantities import shown
 from reports.search_grids import front_grid, trial_grid
 from reports.search_view import Standing
 from reports.sentences import doubt_lines, dropped_lines, plan_lines, summary_lines, tiles
 
 GENERATOR = "nasprof"
-_TEMPLATES = Path(__file__).parent / "templates"
 _MOST_LINES = 30
 _MOST_SPREADS = 24
 _MOST_MODELS = 3
@@ -46,22 +43,15 @@ class Operators:
 
 def to_html(material: Material, generated: str) -> str:
     """Write the page; `generated` is the UTC label that it carries."""
-    loader = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     letters = environment_letters(material.environments)
     subjects = _ordered(material)
     rows = [subject.row for subject in subjects]
     spread = subjects[:_MOST_SPREADS]
-    return loader.get_template("page.html.j2").render(
+    return template("page.html.j2").render(
         generator=GENERATOR,
-        version=_version(),
+        version=nasprof_version(),
         generated=generated,
-        style=Markup((_TEMPLATES / "page.css").read_text()),
+        style=Markup(style()),
         summary=summary_lines(material),
         tiles=tiles(material),
         search=material.search,
@@ -186,10 +176,3 @@ def _remarks(cost: GraphCost) -> Sequence[str]:
 def _markup(svg: str | None) -> Markup | None:
     # Our own drawing; the XML writer has escaped every text in it.
     return None if svg is None else Markup(svg)
-
-
-def _version() -> str:
-    try:
-        return version("nasprof")
-    except PackageNotFoundError:
-        return "(not installed)"

@@ -34,7 +34,7 @@ def to_json(material: Material) -> str:
         "measurements": [_row(row) for row in material.rows],
         "search": None if material.search is None else _search(material.search),
     }
-    return json.dumps(_finite(data), indent=1, ensure_ascii=True, allow_nan=False)
+    return json.dumps(finite(data), indent=1, ensure_ascii=True, allow_nan=False)
 
 
 def outcome_rows(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
@@ -92,9 +92,10 @@ def _front(front: FrontPoint) -> dict[str, Any]:
     }
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The value with null for infinity and NaN, which JSON has not."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
-    return [_finite(part) for part in value] if isinstance(value, (list, tuple)) else value
+        return {key: finite(part) for key, part in value.items()}
+    return [finite(part) for part in value] if isinstance(value, (list, tuple)) else value

@@ -10,6 +10,7 @@ import typer
 from nasprof.cli import (
     audit,
     bench,
+    card,
     compare,
     demo,
     devices,
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.command("export")(export.command)
 app.command("inspect")(inspect.command)
 app.command("bench")(bench.command)
+app.command("card")(card.command)
 app.command("compare")(compare.command)
 app.command("search")(search.command)
 app.command("report")(report.command)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from browser import PROGRAMS, Browser, program
 from report_values import HOSTILE, Names, fill
 
 from profiler.store.store import Store, open_store
@@ -13,6 +14,15 @@ from reports.to_html import to_html
 LONG = HOSTILE + "x" * 1_000_000
 TWIN = Names(prefix="m" * len(HOSTILE), search="s", message="it died")
 NASTY = Names(prefix=HOSTILE, search=HOSTILE, message=LONG)
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    found = program()
+    if found is None:
+        pytest.skip(f"no browser here, looked for {', '.join(PROGRAMS)}")
+    with Browser(found) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from browser import PROGRAMS, Browser, program
+from browser import Browser
 
 NODES = "document.getElementsByTagName('*').length"
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    found = program()
-    if found is None:
-        pytest.skip(f"no browser here, looked for {', '.join(PROGRAMS)}")
-    with Browser(found) as opened:
-        yield opened
 
 
 def write(folder: Path, html: str) -> Path:
