@@ -64,7 +64,7 @@ def open_reference(
         return open_model(Path(reference)), Path(reference).name, None
     subject = exporting.resolve(reference, sizes.input_shape)
     done = exporting.export(subject, None, batch=sizes.batch or 1, seed=seed)
-    return open_model(done.path), subject.text, subject
+    return open_model(done.path), subject.text, None if subject.path is not None else subject
 
 
 def count(model: ModelFile, sizes: Sizes, start: Launch = launch) -> GraphCost:

@@ -23,8 +23,8 @@ def command(
     subject: Annotated[
         str,
         typer.Argument(
-            help="nasbench201:INDEX-or-STRING, reference:NAME, timm:NAME, FILE.py:FACTORY or "
-            "MODEL.onnx"
+            help="nasbench201:INDEX-or-STRING, reference:NAME, timm:NAME, light:NAME, "
+            "FILE.py:FACTORY or MODEL.onnx"
         ),
     ],
     output: Annotated[

@@ -66,7 +66,7 @@ def require(runtime: str) -> Device:
     Raises: InputError for a name that no plug-in has, UnavailableError with reason and remedy.
     """
     names = plugins.names(RUNTIMES)
-    if runtime not in names:
+    if runtime.partition(":")[0] not in names:
         raise InputError(f"unknown runtime {runtime!r}; the runtimes are: {', '.join(names)}")
     found = probe(runtime)
     if not found.available:

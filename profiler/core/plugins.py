@@ -23,8 +23,19 @@ def names(package: str) -> tuple[str, ...]:
 def load(package: str, name: str) -> Any:
     """Import one plug-in and return its `PLUGIN` object.
 
+    `NAME:ARGUMENT` is what the plug-in NAME is `made_for` the argument.
     Raises: InputError when there is no such plug-in; the message lists those that exist.
     """
+    name, colon, argument = name.partition(":")
+    found = _load(package, name)
+    if not colon:
+        return found
+    if not hasattr(found, "made_for"):
+        raise InputError(f"{name} takes nothing after a colon")
+    return found.made_for(argument)
+
+
+def _load(package: str, name: str) -> Any:
     entries = _entries(package)
     if name in entries:
         return entries[name].load()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from profiler.core.errors import InputError
 from profiler.core.target import Target
@@ -52,8 +53,8 @@ def parse_target(text: str) -> TargetText:
 
     Raises: InputError that names the part that is none.
     """
-    runtime, *parts = text.strip().split("/")
-    if _RUNTIME.fullmatch(runtime) is None:
+    runtime, parts = _split(text.strip())
+    if _RUNTIME.fullmatch(runtime.partition(":")[0]) is None:
         raise InputError(f"target {text!r} does not begin with a runtime; write {FORM}")
     found: dict[str, str] = {}
     options: dict[str, str] = {}
@@ -73,14 +74,39 @@ def parse_target(text: str) -> TargetText:
     )
 
 
-def _part(text: str, part: str) -> tuple[str, str]:
+def _split(text: str) -> tuple[str, list[str]]:
+    """Runtime and parts; the parts behind a command, which may hold slashes, are read from the end.
+
+    A program that is named by its place is looked for from this folder.
+    """
+    name, colon, command = text.partition(":")
+    if not colon or "/" in name:
+        runtime, *parts = text.split("/")
+        return runtime, parts
+    parts = []
+    while "/" in command:
+        before, _, last = command.rpartition("/")
+        if _read(last) is None:
+            break
+        command, parts = before, [last, *parts]
+    program, space, arguments = command.strip().partition(" ")
+    if "/" in program:
+        program = str(Path(program).expanduser().absolute())
+    return f"{name}:{program}{space}{arguments}", parts
+
+
+def _read(part: str) -> tuple[str, str] | None:
     for kind, shape in _COUNT.items():
         if (match := shape.fullmatch(part)) is not None:
             return kind, match[1]
     if part in PRECISIONS:
         return "precision", part
-    if _OPTION.fullmatch(part) is not None:
-        return "option", part
+    return ("option", part) if _OPTION.fullmatch(part) is not None else None
+
+
+def _part(text: str, part: str) -> tuple[str, str]:
+    if (found := _read(part)) is not None:
+        return found
     raise InputError(
         f"target {text!r}: {part!r} is no part of a target; write {FORM}; precisions are "
         f"{', '.join(PRECISIONS)}"

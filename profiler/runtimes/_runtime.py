@@ -67,6 +67,33 @@ class DeviceCall:
         self.wait()
 
 
+@dataclass(frozen=True, slots=True)
+class FarSamples:
+    """What a command measured, one entry a sample; what it does not tell is empty.
+
+    Unit: ns a sample. `switches` are involuntary context switches, `faults` major page faults.
+    """
+
+    wall_ns: tuple[int, ...]
+    cpu_ns: tuple[int, ...] = ()
+    switches: tuple[int, ...] = ()
+    faults: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FarCall:
+    """An inference in another process, or on another machine, that takes its times itself.
+
+    `times_ns` asks for so many samples of so many runs each.
+    """
+
+    times_ns: Callable[[int, int], FarSamples]
+
+    def __call__(self) -> None:
+        """Run one inference and wait for it."""
+        self.times_ns(1, 1)
+
+
 class Session(Protocol):
     """A model that is loaded and ready to run."""
 
@@ -88,7 +115,7 @@ class Session(Protocol):
     def bind(self, feeds: Mapping[str, Array]) -> Call:
         """Bind the inputs once, outside the timed region; the result runs one inference.
 
-        For a device that works on its own it is a `DeviceCall`.
+        For a device that works on its own it is a `DeviceCall`, for a command a `FarCall`.
         """
         ...
 

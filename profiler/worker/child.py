@@ -34,7 +34,8 @@ def main() -> None:
         wire.send(int(descriptor), message)
 
     if ahead:
-        _import_ahead(*ahead.split(":"))
+        task, _, runtime = ahead.partition(":")
+        _import_ahead(task, runtime)
     send({"stage": "started"})
     if ahead:
         sys.stdin.buffer.read()  # the parent closes the pipe when the job file is written

@@ -20,7 +20,7 @@ def python(tmp_path):
     paths = [*site.getsitepackages(), str(GUIDE.parents[1])]
     lines = [f"import site; site.addsitedir({path!r})" for path in paths]
     (packages / "base.pth").write_text("\n".join(lines) + "\n")
-    runtime, test = re.findall(r"```python\n(.+?)```", GUIDE.read_text(), re.DOTALL)
+    runtime, test, _ = re.findall(r"```python\n(.+?)```", GUIDE.read_text(), re.DOTALL)
     assert len(runtime.splitlines()) < 100
     package = packages / "my_package"
     package.mkdir()

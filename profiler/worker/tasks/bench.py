@@ -22,11 +22,12 @@ from profiler.core.plugins import load
 from profiler.core.target import BenchPlan, Target
 from profiler.core.tensor import TensorSpec
 from profiler.gpu import Gpu, first
-from profiler.runtimes._runtime import Array, Call, DeviceCall, Runtime, Session
+from profiler.runtimes._runtime import Array, Call, DeviceCall, FarCall, Runtime, Session
 from profiler.worker import timing
 from profiler.worker.conditions import read_conditions
 from profiler.worker.device_timing import take_device_round, transfer_ns
 from profiler.worker.energy import find_meter, idle, spend
+from profiler.worker.far_timing import memory_bytes, take_far_round
 from profiler.worker.feeds import make_feeds
 from profiler.worker.streams import instances, take_parallel_round
 
@@ -73,7 +74,7 @@ def run(arguments: dict[str, Any], send: Any) -> dict[str, Any]:
     timed = partial(_rounds, calls, plan, warm.run_ns, gpu, known_pace_ns, send)
     rounds, energy = spend(metered, timed)
     after = read_conditions(gpu)
-    peak_rss = _peak_rss_bytes()
+    base_rss, peak_rss = memory_bytes(session, (base_rss, _peak_rss_bytes()))
     attempt = Attempt(
         started_ns=None if asked_ns is None else imported_ns - asked_ns,
         load_ns=load_ns,
@@ -123,6 +124,8 @@ def _rounds(
     ):
         if len(calls) > 1:
             rounds.append(take_parallel_round(calls, plan, block, deadline_ns))
+        elif isinstance(call, FarCall):
+            rounds.append(take_far_round(call, plan, deadline_ns))
         elif isinstance(call, DeviceCall):
             rounds.append(take_device_round(call, plan, block, deadline_ns, gpu))
         else:
