@@ -1,6 +1,6 @@
 """Can nasprof's numbers be trusted?
 
-    python benchmarks/trust.py PART [--seconds 280]
+    python benchmarks/trust.py PART [--seconds 280] [--share 1/2]
 
 - load: beside two busy processes, is the median within 5 % of the quiet one or flagged?
 - coverage: does the 95 % interval of the median hold the long-run median in 90 to 99 % of 200
@@ -12,7 +12,8 @@
 Every part drives the product: worker processes, store, statistics, comparison. A run that was
 stopped goes on; --seconds ends it after so long. `coverage` and `planted` wait for a machine that
 nobody else uses; `load` and `itself` need not: more load is harder, and chance orders the processes
-of a comparison, whatever the machine does.
+of a comparison, whatever the machine does. With --share several processes divide a part among them,
+which `itself` bears for the same reason.
 The long-run median is the median over all measurements of the part. Exit code of `show`: 1 when
 something finished misses its bar.
 """
@@ -47,7 +48,7 @@ from profiler.store.store import Store, open_store
 CPU = Target("onnxruntime-cpu")
 LAYERS, CHANNELS, SIDE = 20, 16, 28
 PLAN = replace(BenchPlan.quick(), max_processes=6)
-SHORT = replace(BenchPlan.quick(), rounds=2, round_s=0.05, warmup_s=0.05)
+SHORT = replace(BenchPlan.quick(), rounds=2, round_s=0.02, warmup_s=0.02)
 QUIET_CORES = 0.25
 BUSY = "while True: pass"
 HEAD = ("part", "measurements", "found", "bar", "met", "plan", "model")
@@ -86,20 +87,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("part", choices=[*PARTS, "show"])
     parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--share", default="1/1", help="1/2 and 2/2: do every second one")
     asked = parser.parse_args()
     if asked.part == "show":
         return show()
     part = PARTS[asked.part]
     end = time.monotonic() + asked.seconds
     ask = {"load": beside_load, "coverage": measured, "itself": itself, "planted": planted}
-    wanted = _until(part, end, needs_quiet=asked.part in ("coverage", "planted"))
+    share, of = map(int, asked.share.split("/"))
+    numbers = range(share - 1, part.times, of)
+    wanted = _until(part, numbers, end, needs_quiet=asked.part in ("coverage", "planted"))
     part.runs.do(wanted, lambda number: ask[part.name](number, part.plan))
     return 0
 
 
-def _until(part: Part, end: float, needs_quiet: bool) -> Iterator[tuple[int]]:
+def _until(
+    part: Part, numbers: Sequence[int], end: float, needs_quiet: bool
+) -> Iterator[tuple[int]]:
     done = {row["number"] for row in part.runs.rows()}
-    for number in range(part.times):
+    for number in numbers:
         if time.monotonic() >= end:
             return
         if str(number) in done:
@@ -233,15 +239,20 @@ def _load(rows: Sequence[Row]) -> tuple[str, str, bool]:
 
 def _coverage(rows: Sequence[Row]) -> tuple[str, str, bool]:
     truth = _long_run(rows)
-    inside = sum(float(row["low_ns"]) <= truth <= float(row["high_ns"]) for row in rows)
+    holds = [float(row["low_ns"]) <= truth <= float(row["high_ns"]) for row in rows]
     widths = [(float(r["high_ns"]) - float(r["low_ns"])) / 2 / float(r["median_ns"]) for r in rows]
-    share = inside / len(rows)
-    verdicts = ", ".join(f"{n} {v}" for v, n in Counter(r["verdict"] for r in rows).most_common())
+    share = sum(holds) / len(rows)
     found = (
-        f"{inside} hold the long-run median of {truth / 1e6:.3f} ms ({share:.1%}); "
-        f"half-width {median(widths):.1%} in the middle; {verdicts}"
+        f"{sum(holds)} hold the long-run median of {truth / 1e6:.3f} ms ({share:.1%}); "
+        f"half-width {median(widths):.1%} in the middle; {_by_verdict(rows, holds)}"
     )
     return found, "90% to 99%", 0.90 <= share <= 0.99
+
+
+def _by_verdict(rows: Sequence[Row], holds: Sequence[bool]) -> str:
+    called = Counter(row["verdict"] for row in rows)
+    held = Counter(row["verdict"] for row, held in zip(rows, holds, strict=True) if held)
+    return ", ".join(f"{held[v]} of {n} {v}" for v, n in called.most_common())
 
 
 def _itself(rows: Sequence[Row]) -> tuple[str, str, bool]:
