@@ -517,6 +517,8 @@ def search(
     maximize: Sequence[str] = ("accuracy",),
     minimize: Sequence[str] = (),
     queries: int = 40,
+    measurements: int | None = None,
+    seconds: float | None = None,
     measure_all: bool = False,
     strategy: str = "rank-ei",
     threads: int = 1,
@@ -536,6 +538,8 @@ def search(
     `limits` are texts such as `latency@onnxruntime-cpu/2t<=2ms`, `latency@recorded:pixel3<=20ms` or
     `macs<=300M`; `minimize` are costs such as `latency@onnxruntime-cpu` or `params`, of which the
     Pareto set with accuracy is searched. With `measure_all` no candidate is left to prediction.
+    The budget is `queries` accuracies, `measurements` of candidates that the store does not hold
+    yet (None: as many as it takes), and `seconds` of all trials together.
     `recorded` is a table to look recorded targets up in, instead of imported ones.
     `space` is a name, a `FILE.py`, or `table:FILE` with the columns `genes` and `metric`.
     Raises: InputError for bad input. Interrupted, it can be resumed with the same settings.
@@ -559,6 +563,8 @@ def search(
         maximize=tuple(maximize),
         minimize=tuple(minimize),
         measure_all=measure_all,
+        measurements=measurements,
+        seconds=seconds,
     )
     with _open(store) as opened:
         opened.check_writable()

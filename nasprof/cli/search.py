@@ -19,9 +19,10 @@ def command(
     accuracy: Annotated[
         str | None,
         typer.Option(
-            help="digits (short real training), train:FILE.py:FUNCTION (your own training) or "
-            "table:FILE[:COLUMN]; default digits, for a "
-            "table space its metric."
+            help="digits (short real training), train:FILE.npz (on your arrays), "
+            "train:FILE.py:FUNCTION (your own training), table:FILE[:COLUMN], proxy:NAME, or "
+            '"weighted:0.7*A and 0.3*B" or "worst:A and B" of these; default digits, for a table '
+            "space its metric."
         ),
     ] = None,
     limit: Annotated[
@@ -45,6 +46,16 @@ def command(
         ),
     ] = None,
     queries: Annotated[int, typer.Option(min=1, help="Accuracies to find.")] = 40,
+    measurements: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Most candidates to measure; what the store holds is free. Costs are predicted.",
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Most seconds of all trials; ends between two.")
+    ] = None,
     measure_all: Annotated[
         bool,
         typer.Option(
@@ -84,6 +95,8 @@ def command(
             maximize=maximize or [],
             minimize=minimize or [],
             queries=queries,
+            measurements=measurements,
+            seconds=seconds,
             measure_all=measure_all,
             strategy=strategy,
             threads=threads,

@@ -1,4 +1,4 @@
-"""Accuracy found by a function of the person's own, which trains the network it is given."""
+"""Accuracy found by training: by a function of the person's own, or by nasprof on arrays."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from exporters.seeding import seeded
+from nasprof.evaluate._arrays import trainer
 from nasprof.evaluate._evaluator import Accuracy
 from nasprof.spaces._space import Genes, Space
 from nasprof.subjects.python_file import function_in, run_file
@@ -24,17 +25,21 @@ class Train:
 
     Parameters named `seed`, `genes` or `text` (the architecture in its space's text form) are
     given to a function that has them. Every generator is seeded alike before the network is built.
+    `FILE.npz` trains the space's scaled-down network on the arrays x_train, y_train, x_test and
+    y_test.
     """
 
     name: str = "train"
-    usage: str = "train:FILE.py:FUNCTION or train:MODULE:FUNCTION"
+    usage: str = "train:FILE.py:FUNCTION, train:MODULE:FUNCTION or train:FILE.npz[:epochs=2]"
 
     def open(self, space: Space, argument: str | None, seed: int) -> Accuracy:
-        """Import the function; its code runs in this process.
+        """Import the function, whose code runs in this process, or read the arrays.
 
         Raises: InputError naming what is missing, what the import raised, or a parameter that
         nasprof has nothing for.
         """
+        if ".npz" in (argument or "") and ".py:" not in (argument or ""):
+            return trainer(space, argument or "", seed)
         function = _function(argument or "", self.usage)
         wanted = _wanted(function, argument or "")
 

@@ -41,9 +41,10 @@ def is_measured(problem: SearchProblem, trial: TrialRecord) -> bool:
 
 
 def left(problem: SearchProblem, trials: Sequence[TrialRecord], finalists: int = 0) -> int:
-    """Measurements that may still be made."""
+    """Measurements that may still be made; those that the store held already cost nothing."""
     assert problem.measurements is not None
-    return problem.measurements - sum(is_measured(problem, t) for t in trials) - finalists
+    spent = [t for t in trials if is_measured(problem, t) and not t.record.get("from_store")]
+    return problem.measurements - len(spent) - finalists
 
 
 def probes(problem: SearchProblem, rng: np.random.Generator) -> list[Genes]:

@@ -47,6 +47,7 @@ class SearchRequest:
     `metric` are the columns of a space `table:FILE`. `recorded` is a table to look recorded targets
     up in, instead of the imported ones in the folder `tables`. Unless `measure_all`, a candidate
     that prediction puts on one side of every limit is not measured before it is a finalist.
+    `measurements` and `seconds` bound what is spent beside the accuracies.
     """
 
     space: str
@@ -65,6 +66,8 @@ class SearchRequest:
     maximize: tuple[str, ...] = ()
     minimize: tuple[str, ...] = ()
     measure_all: bool = False
+    measurements: int | None = None
+    seconds: float | None = None
 
 
 def run(request: SearchRequest, store: Store, on_progress: Progress, on_note: Note) -> SearchResult:
@@ -86,8 +89,13 @@ def run(request: SearchRequest, store: Store, on_progress: Progress, on_note: No
         request.queries,
         seed=request.seed,
         objectives=objectives,
-        predicted=not request.measure_all and any(c.target in found for c in constraints),
+        measurements=request.measurements,
+        seconds=request.seconds,
+        predicted=not request.measure_all
+        and request.measurements is None
+        and any(c.target in found for c in constraints),
     )
+    _check_budget(request, costs)
     check_problem(problem)
     load("nasprof.search.strategies", request.strategy)
     live = _Live(space, costs, Bench(found, request.seed, store), looked)
@@ -108,6 +116,19 @@ def run(request: SearchRequest, store: Store, on_progress: Progress, on_note: No
     notes = (*result.notes, *looked.notes, *map(str, doubtful))
     flags = {(doubt.trial, doubt.runtime): doubt.verdict.value for doubt in doubtful}
     return replace(result, notes=notes, flags=flags)
+
+
+def _check_budget(request: SearchRequest, costs: tuple[Cost, ...]) -> None:
+    """Raises: InputError for a number of measurements that can't be kept or bounds nothing."""
+    if request.measurements is None:
+        return
+    if request.measure_all:
+        raise InputError("--measurements bounds what --measure-all asks for; leave one of them out")
+    if all(cost.target is None for cost in costs):
+        raise InputError(
+            "--measurements bounds nothing: no limit or objective is measured; leave it out, or "
+            'give one such as --limit "latency@onnxruntime-cpu<=5ms"'
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +152,13 @@ class _Live:
         subject = candidate_subject(self.space, candidate.genes)
         bench = self.bench
         ready = measuring.prepare(subject, measuring.Sizes(), bench.seed, bench.store, notes.append)
-        found = bench.measure(subject, ready, again=again, on_note=notes.append)
+        found, held = bench.measure(subject, ready, again=again, on_note=notes.append)
+        free = {"from_store": True} if held and found else {}
         return Measured(
             metrics=self._counted(ready.cost) | metrics(self.costs, found) | values,
             session=next((m.session for m in found.values()), None),
             model_sha256=ready.model.sha256,
-            record={"verdicts": verdicts(found), "notes": notes} | self.looked.record,
+            record={"verdicts": verdicts(found), "notes": notes} | free | self.looked.record,
         )
 
     def _counted(self, cost: GraphCost | None) -> dict[str, float | None]:
@@ -171,10 +193,13 @@ def _record(
     request: SearchRequest, problem: SearchProblem, accuracy: str, extra: Mapping[str, object]
 ) -> SearchRecord:
     record = search_record(problem, request.name or "", accuracy)
-    all_measured = {"measure_all": True} if request.measure_all else {}
-    return replace(
-        record, config={**record.config, "threads": request.threads, **all_measured, **extra}
-    )
+    asked = {
+        "measure_all": request.measure_all or None,
+        "measurements": request.measurements,
+        "seconds": request.seconds,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    return replace(record, config={**record.config, "threads": request.threads, **given, **extra})
 
 
 def _open_search(request: SearchRequest, record: SearchRecord, store: Store, on_note: Note) -> str:

@@ -13,6 +13,7 @@ from nasprof.search.strategies._strategy import Strategy
 from nasprof.search.trials import Evaluate, Measure, OnTrial, explore
 from profiler.core.errors import InputError, StoreError
 from profiler.core.plugins import load
+from profiler.core.units import printable
 from profiler.store.records import (
     SearchRecord,
     SearchState,
@@ -146,6 +147,7 @@ def summarise(
         for f in finalists
         if f.dropped is not None
     ]
+    notes += _failures(trials)
     if not inside:
         notes.append(_nothing_inside(problem, trials, nearest))
     elif not pareto:
@@ -153,6 +155,16 @@ def summarise(
     return SearchResult(
         problem, tuple(trials), tuple(pareto), tuple(finalists), nearest, tuple(notes)
     )
+
+
+def _failures(trials: Sequence[TrialRecord]) -> list[str]:
+    failed = [trial for trial in trials if trial.state is TrialState.FAILED]
+    if not failed:
+        return []
+    why = printable(str(failed[0].record.get("error", "the reason was not kept")), 300)
+    return [
+        f"{len(failed)} of {len(trials)} candidates failed, the first (#{failed[0].number}): {why}"
+    ]
 
 
 def _nearest(problem: SearchProblem, trials: Sequence[TrialRecord]) -> TrialRecord | None:
@@ -175,4 +187,5 @@ def _nothing_inside(
         for c in problem.constraints
     )
     text = problem.space.describe(nearest.candidate.genes)
-    return f"none of {len(trials)} candidates met {limits}; the nearest is {text} with {values}"
+    judged = sum(trial.state is TrialState.DONE for trial in trials)
+    return f"none of {judged} candidates met {limits}; the nearest is {text} with {values}"

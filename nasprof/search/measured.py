@@ -89,20 +89,24 @@ class Bench:
 
     def measure(
         self, subject: Subject, ready: measuring.Ready, *, again: bool, on_note: Note
-    ) -> dict[str, Measurement]:
+    ) -> tuple[dict[str, Measurement], bool]:
         """Measure on every place, by its text; `ready` is the subject without a batch.
 
+        The second value says whether the store held all of it already.
         Raises: MeasurementError with the reason of the first target that gave no number.
         """
         found: dict[str, Measurement] = {}
+        held = True
         for batch in dict.fromkeys(place.batch for place in self.places.values()):
             sizes = measuring.Sizes(batch)
             model = ready
             if batch is not None:
                 model = measuring.prepare(subject, sizes, self.seed, self.store, on_note)
             here = {t: p.target for t, p in self.places.items() if p.batch == batch}
-            found |= self._on(model, sizes, here, again)
-        return found
+            measured, stored = self._on(model, sizes, here, again)
+            found |= measured
+            held &= stored
+        return found, held
 
     def _on(
         self,
@@ -110,20 +114,22 @@ class Bench:
         sizes: measuring.Sizes,
         here: Mapping[str, Target],
         again: bool,
-    ) -> dict[str, Measurement]:
+    ) -> tuple[dict[str, Measurement], bool]:
         dims = tuple(sorted(measuring.dims_of(sizes).items()))
         full = BenchPlan(seed=self.seed, dims=dims)
         quick = BenchPlan.quick(seed=self.seed, dims=dims)
         if again:
-            return self._new(ready, sizes, here, full)
+            return self._new(ready, sizes, here, full), False
         stored = self._stored(ready, here, quick)
         missing = {text: target for text, target in here.items() if text not in stored}
         found = stored | self._new(ready, sizes, missing, quick)
+        held = not missing
         shaky = {text: here[text] for text, measured in found.items() if not _valid(measured)}
         longer = self._stored(ready, shaky, full)
         missing = {text: target for text, target in shaky.items() if text not in longer}
         longer |= self._new(ready, sizes, missing, full)
-        return found | {text: _surer(found[text], other) for text, other in longer.items()}
+        surer = {text: _surer(found[text], other) for text, other in longer.items()}
+        return found | surer, held and not missing
 
     def _stored(
         self, ready: measuring.Ready, here: Mapping[str, Target], plan: BenchPlan

@@ -23,8 +23,9 @@ class SearchProblem:
     by; `finalists` is how many are measured again. `measurements` bounds the candidates measured
     on a target: None measures every one, else prediction decides where it is sure enough. With
     `predicted` their number is not bounded, but only those are measured that stand on both sides
-    of a limit by prediction. Without `objectives` accuracy is the only one. `elsewhere` gives costs
-    on other targets, for the prediction of costs to build on.
+    of a limit by prediction. `seconds` bounds what all trials take together. Without `objectives`
+    accuracy is the only one. `elsewhere` gives costs on other targets, for the prediction of costs
+    to build on.
     """
 
     space: Space
@@ -39,6 +40,7 @@ class SearchProblem:
     elsewhere: Elsewhere | None = None
     objectives: tuple[Objective, ...] = ()
     predicted: bool = False
+    seconds: float | None = None
 
     @property
     def several(self) -> bool:
@@ -64,6 +66,7 @@ class SearchProblem:
 
 
 Fitness = tuple[int, float]
+LEAST_MEASUREMENTS = 4
 
 
 def check_problem(problem: SearchProblem) -> None:
@@ -71,6 +74,13 @@ def check_problem(problem: SearchProblem) -> None:
     for name in ("queries", "most_trials", "initial", "finalists"):
         if getattr(problem, name) < 1:
             raise InputError(f"{name.removeprefix('most_')} of a search must be 1 or more")
+    if problem.measurements is not None and problem.measurements < LEAST_MEASUREMENTS:
+        raise InputError(
+            f"{problem.measurements} measurements are too few for a search: what is reported is "
+            f"measured twice, and costs are learnt first; give {LEAST_MEASUREMENTS} or more"
+        )
+    if problem.seconds is not None and not problem.seconds > 0:
+        raise InputError("seconds of a search must be more than 0")
 
 
 def is_inside(problem: SearchProblem, trial: TrialRecord) -> bool:

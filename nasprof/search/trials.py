@@ -240,7 +240,14 @@ def _share(accuracy: float) -> float:
 
 
 def _spent(problem: SearchProblem, trials: Sequence[TrialRecord]) -> bool:
-    """Whether nothing more may be tried; a thrifty search ends with measurements, not queries."""
+    """Whether nothing more may be tried; a thrifty search ends with measurements, not queries.
+
+    The time is that of the trials, of earlier runs of the search too.
+    """
+    if problem.seconds is not None:
+        taken = sum(float(trial.record.get("elapsed_s", 0.0)) for trial in trials)
+        if taken >= problem.seconds:
+            return True
     if problem.predicted:
         return False
     no_queries = problem.measurements is None and queries(trials) >= problem.queries

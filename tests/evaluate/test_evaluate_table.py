@@ -54,7 +54,7 @@ def test_an_isomorphic_row_serves(tmp_path: Path) -> None:
         ("table:", "needs a file"),
         ("table:absent.csv", "no file"),
         ("digits:1", "takes no argument"),
-        ("imagenet", "unknown accuracy 'imagenet'; give one of: digits, table:FILE"),
+        ("imagenet", "unknown accuracy 'imagenet'; give one of: digits, proxy:naswot"),
     ],
 )
 def test_wrong_texts_say_what_to_write(text: str, message: str) -> None:

@@ -122,7 +122,8 @@ def median(store: Store) -> float:
     """What counts for the model; the store has all of it, so nothing is measured."""
     bench = Bench({"here": Place(TARGET, None)}, 0, store)
     subject = candidate_subject(SPACE, (1,) * 6)
-    found = bench.measure(subject, ready(), again=False, on_note=lambda line: None)
+    found, held = bench.measure(subject, ready(), again=False, on_note=lambda line: None)
+    assert held
     return found["here"].latency.median_ns
 
 
@@ -147,7 +148,7 @@ def test_of_two_noisy_ones_the_surer_counts(store: Store) -> None:
 def test_metrics_are_read_from_the_place_of_each_cost(store: Store) -> None:
     put(store, QUICK, 1e6, 0.001, "first")
     costs = parse_constraints(["latency@here<=1ms", "params<=1M", "latency@recorded:x<=1ms"])
-    found = Bench({"here": Place(TARGET, None)}, 0, store)._on(
+    found, _ = Bench({"here": Place(TARGET, None)}, 0, store)._on(
         ready(), Sizes(), {"here": TARGET}, again=False
     )
     assert metrics(costs, found) == {"latency@here": found["here"].latency.median_ns}

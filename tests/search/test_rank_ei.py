@@ -15,13 +15,14 @@ from nasprof.predict._predictor import LEVEL, Predicted
 from nasprof.predict.gp import GaussianProcess
 from nasprof.search.beliefs import log_inside, log_inside_of, predict_costs
 from nasprof.search.constraints import parse_constraint
-from nasprof.search.economy import expected_best, latest
+from nasprof.search.economy import expected_best, is_measured, latest, left
 from nasprof.search.features import features
 from nasprof.search.finalists import confirm, reported
 from nasprof.search.pool import whole_pool
-from nasprof.search.problem import SearchProblem
+from nasprof.search.problem import SearchProblem, check_problem
 from nasprof.search.strategies.rank_ei import RankEi, most_worth
 from nasprof.spaces._space import Genes
+from profiler.core.errors import InputError
 
 HALF = float(ndtri((1 + LEVEL) / 2))
 
@@ -84,6 +85,38 @@ def test_few_measurements_stay_in_their_budget_and_report_a_network_inside() -> 
     assert found[0].metrics[KEY] == latency_ns(found[0].candidate.genes)
     inside = [accuracy(genes) for genes in SPACE.members() if latency_ns(genes) <= 2.5e6]
     assert (found[0].accuracy or 0.0) >= np.quantile(inside, 0.99)
+
+
+def test_what_the_store_holds_costs_no_measurement() -> None:
+    problem = _thrifty(seed=1)
+    trials = run(problem, Machine())
+    spent = [trial for trial in trials if is_measured(problem, trial)]
+    assert left(problem, trials) == 14 - len(spent)
+    free = {trial.number for trial in spent[:5]}
+    held = [
+        replace(trial, record=dict(trial.record) | {"from_store": True})
+        if trial.number in free
+        else trial
+        for trial in trials
+    ]
+    assert left(problem, held) == 14 - len(spent) + 5
+
+
+def test_the_time_of_all_trials_is_a_budget_too() -> None:
+    problem = replace(make_problem("rank-ei", queries=25), seconds=1e-9)
+    first, resumed = Machine(), Machine()
+    assert len(run(problem, first)) == 1
+    assert len(run(problem, resumed, first.kept)) == 1
+    assert resumed.measured == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"measurements": 3}, "3 measurements are too few"), ({"seconds": 0.0}, "more than 0")],
+)
+def test_budgets_that_cannot_be_are_refused(settings: dict[str, float], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        check_problem(replace(make_problem("rank-ei"), **settings))
 
 
 def test_a_thrifty_search_killed_at_any_measurement_goes_on_as_if_it_had_not_been() -> None:

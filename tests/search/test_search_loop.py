@@ -95,6 +95,8 @@ def test_failures_are_stored_and_the_search_goes_on(store: Store) -> None:
     assert failed
     assert all(trial.record["error"] == "RuntimeError: the export failed" for trial in failed)
     assert all(trial.candidate.genes[3] != 2 for trial in result.pareto)
+    told = f"{len(failed)} of {len(result.trials)} candidates failed, the first (#"
+    assert any(note.startswith(told) and "the export failed" in note for note in result.notes)
     assert sum(trial.accuracy is not None for trial in result.trials) == 15
 
 
