@@ -1,6 +1,6 @@
 """Can nasprof's numbers be trusted?
 
-    python benchmarks/trust.py PART [--seconds 280] [--share 1/2]
+    python benchmarks/trust.py PART [--seconds 280]
 
 - load: beside two busy processes, is the median within 5 % of the quiet one or flagged?
 - coverage: does the 95 % interval of the median hold the long-run median in 90 to 99 % of 200
@@ -10,10 +10,9 @@
 - show: what was found so far, written to results/trust.csv.
 
 Every part drives the product: worker processes, store, statistics, comparison. A run that was
-stopped goes on; --seconds ends it after so long. `coverage` and `planted` wait for a machine that
-nobody else uses; `load` and `itself` need not: more load is harder, and chance orders the processes
-of a comparison, whatever the machine does. With --share several processes divide a part among them,
-which `itself` bears for the same reason.
+stopped goes on; --seconds ends it after so long. All but `load` wait for a machine that nobody
+else uses. `itself` would be no less right beside others, since chance orders the processes of a
+comparison; but there nearly all of its pairs are disturbed and it only says CANNOT TELL.
 The long-run median is the median over all measurements of the part. Exit code of `show`: 1 when
 something finished misses its bar.
 """
@@ -87,25 +86,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("part", choices=[*PARTS, "show"])
     parser.add_argument("--seconds", type=float, default=float("inf"))
-    parser.add_argument("--share", default="1/1", help="1/2 and 2/2: do every second one")
     asked = parser.parse_args()
     if asked.part == "show":
         return show()
     part = PARTS[asked.part]
     end = time.monotonic() + asked.seconds
     ask = {"load": beside_load, "coverage": measured, "itself": itself, "planted": planted}
-    share, of = map(int, asked.share.split("/"))
-    numbers = range(share - 1, part.times, of)
-    wanted = _until(part, numbers, end, needs_quiet=asked.part in ("coverage", "planted"))
+    wanted = _until(part, end, needs_quiet=asked.part != "load")
     part.runs.do(wanted, lambda number: ask[part.name](number, part.plan))
     return 0
 
 
-def _until(
-    part: Part, numbers: Sequence[int], end: float, needs_quiet: bool
-) -> Iterator[tuple[int]]:
+def _until(part: Part, end: float, needs_quiet: bool) -> Iterator[tuple[int]]:
     done = {row["number"] for row in part.runs.rows()}
-    for number in numbers:
+    for number in range(part.times):
         if time.monotonic() >= end:
             return
         if str(number) in done:
