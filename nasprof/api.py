@@ -98,6 +98,10 @@ def export_to(
     folder: str | Path,
     *,
     precisions: Sequence[str] = ("fp32",),
+    calibrate: str | Path = "random",
+    calibration: str = "minmax",
+    dynamic: bool = False,
+    operators: Sequence[str] = (),
     batch: int = 1,
     opset: int | None = None,
     seed: int = 0,
@@ -109,9 +113,11 @@ def export_to(
     """Export a network to several runtimes' formats, each verified on three seeds.
 
     `folder` gets a sub-folder for each format and precision, and `manifest.json`. A format that
-    gives nothing is told with its reason.
+    gives nothing is told with its reason. The next four are for int8: `calibrate` is an `.npz` file
+    or a folder of them, `calibration` one of minmax, entropy and percentile.
     Raises: InputError for bad input, before any work.
     """
+    from exporters.calibration_data import Calibration
     from nasprof import bundle
 
     return bundle.write_bundle(
@@ -119,6 +125,7 @@ def export_to(
         formats,
         Path(folder),
         precisions=precisions,
+        calibration=Calibration(str(calibrate), calibration, dynamic, tuple(operators)),
         batch=batch,
         opset=opset,
         seed=seed,

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from exporters.calibration_data import USUAL, Calibration, check
 from exporters.destination import publish, staging
 from exporters.formats._format import FORMATS
 from exporters.model_file import open_model
 from nasprof import exporting
-from nasprof.converting import Converted, Original, to_format
+from nasprof.converting import Converted, Original, to_format, told
 from profiler.bench.shapes import bind_inputs
 from profiler.core import plugins
 from profiler.core.errors import InputError, ModelError, UnavailableError
@@ -89,8 +90,11 @@ class Bundle:
         mib = sum(file.size_bytes for file in part.files) / 2**20
         agree = "outputs not compared, as the model itself does not run"
         if part.parity:
-            largest = worst(part.parity).relative
-            agree = f"outputs agree on {len(part.parity)} seeds, largest error {largest:.1e}"
+            largest = worst(part.parity)
+            figures = f"{largest.relative:.1e}"
+            if part.precision != "fp32":
+                figures = told(largest)
+            agree = f"outputs agree on {len(part.parity)} seeds, largest error {figures}"
         return f"{name}: {self.folder / part.load}, {mib:.2f} MiB, {agree}"
 
 
@@ -100,6 +104,7 @@ def write_bundle(
     folder: Path,
     *,
     precisions: Sequence[str] = ("fp32",),
+    calibration: Calibration = USUAL,
     force: bool = False,
     **options: Any,
 ) -> Bundle:
@@ -113,6 +118,7 @@ def write_bundle(
     for name in formats:
         if name not in known:
             raise InputError(f"unknown format {name!r}; the formats are: {', '.join(known)}")
+    check(calibration)
     _check_folder(folder, force)
     subject = exporting.resolve(reference, options.pop("input_shape", None))
     exported = exporting.export(subject, None, **options)
@@ -128,7 +134,9 @@ def write_bundle(
     folder.mkdir(exist_ok=True)
     with staging(folder) as staged:
         pairs = [(name, precision) for name in formats for precision in precisions]
-        parts = tuple(_part(original, name, precision, staged) for name, precision in pairs)
+        parts = tuple(
+            _part(original, name, precision, calibration, staged) for name, precision in pairs
+        )
         bundle = Bundle(folder, exported, parts)
         _move(staged, parts, folder)
         manifest = staged / MANIFEST
@@ -137,9 +145,11 @@ def write_bundle(
     return bundle
 
 
-def _part(original: Original, name: str, precision: str, staged: Path) -> Part:
+def _part(
+    original: Original, name: str, precision: str, calibration: Calibration, staged: Path
+) -> Part:
     try:
-        made = to_format(original, name, precision)
+        made = to_format(original, name, precision, calibration)
     except UnavailableError as error:
         return Part(name, precision, kind="unavailable", reason=str(error))
     except ModelError as error:

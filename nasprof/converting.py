@@ -12,6 +12,7 @@ from typing import Any
 
 from exporters import artifact, formats
 from exporters.artifact import Artifact
+from exporters.calibration_data import USUAL, Calibration
 from exporters.formats._format import FORMATS, ONNX, Format, Signature
 from exporters.model_file import ModelFile
 from exporters.options import LARGEST_MESSAGE_BYTES
@@ -76,9 +77,12 @@ def reference_folder() -> Path:
     return exporting.default_cache().with_name("references")
 
 
-def to_format(original: Original, name: str, precision: str = "fp32") -> Converted:
+def to_format(
+    original: Original, name: str, precision: str = "fp32", calibration: Calibration = USUAL
+) -> Converted:
     """Return the model in a format, converted when the cache does not hold it.
 
+    `calibration` is used by precisions that are quantised.
     Raises: InputError for an unknown format, UnavailableError without its converter, ModelError
     with kind and reason when it cannot be converted or its outputs are not the model's.
     """
@@ -88,12 +92,12 @@ def to_format(original: Original, name: str, precision: str = "fp32") -> Convert
     signature = Signature(original.inputs, original.model.outputs)
     identity = [
         name, precision, original.model.sha256, versions, to_plain(signature),
-        original.seed, _code(),
+        original.seed, _code(), calibration.identity() if precision == "int8" else [],
     ]  # fmt: skip
     key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
     def make(path: Path) -> dict[str, Any]:
-        convert(name, source, path, signature, precision)
+        convert(name, source, path, signature, precision, calibration)
         errors = _verify(path, original, Target(converter.runtime, precision=precision))
         return {"parity": to_plain(errors)}
 
@@ -160,9 +164,17 @@ def _verify(path: Path, original: Original, target: Target) -> tuple[OutputError
             raise ModelError(
                 FailureKind.BAD_OUTPUT,
                 f"converted for {target.runtime} at {target.precision}, its outputs differ by "
-                f"{error.relative:.2g} of their scale (seed {seed})",
+                f"{told(error)} (seed {seed})",
             )
     return errors
+
+
+def told(error: OutputError) -> str:
+    """How far outputs are from the model's, with what says whether they still mean the same."""
+    parts = [f"{error.relative:.2g} of their scale"]
+    parts += [] if error.cosine is None else [f"cosine {error.cosine:.4f}"]
+    parts += [] if error.top1 is None else [f"top-1 agreement {error.top1:.0%}"]
+    return ", ".join(parts)
 
 
 def _versions(name: str, converter: Format) -> dict[str, str]:

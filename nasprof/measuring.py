@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from exporters.formats._format import ONNX, TORCH_PROGRAM
+from exporters.calibration_data import calibration_of
+from exporters.formats._format import TORCH_PROGRAM
 from exporters.model_file import ModelFile, open_model
 from nasprof import exporting
 from nasprof.converting import Original, program_of, reference_folder, to_format
 from nasprof.subjects._subject import Subject
 from profiler.bench.attempt import Work
-from profiler.bench.devices import format_of
+from profiler.bench.devices import format_of, is_converted
 from profiler.bench.environment import capture
 from profiler.bench.examine import examine
 from profiler.bench.measure import Progress, measure
@@ -149,15 +150,16 @@ def measure_models(
 
 def converted(work: Work, subject: Subject | None, sizes: Sizes, seed: int) -> Work:
     """Give the work the file that its runtime loads; where there is none, the reason."""
-    name = format_of(work.target.runtime)
-    if name == ONNX:
+    target = work.target
+    name = format_of(target.runtime, target.precision)
+    if not is_converted(target.runtime, target.precision):
         return work
     batch = sizes.batch or 1
     original = Original(work.model, work.label, work.inputs, subject, batch, seed)
     try:
         if name == TORCH_PROGRAM:
-            return replace(work, artifact=program_of(original, work.target.runtime))
-        made = to_format(original, name, work.target.precision)
+            return replace(work, artifact=program_of(original, target.runtime))
+        made = to_format(original, name, target.precision, calibration_of(target))
         return replace(work, artifact=made.artifact.path)
     except ModelError as error:
         return replace(work, unconvertible=Problem(FailureKind(error.kind), str(error)))

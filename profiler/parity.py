@@ -21,13 +21,14 @@ EXPORT_TOLERANCE = 1e-4
 
 # Largest relative error and least cosine by the precision that ran. Observed over four networks
 # and eight runtimes: fp32 up to 2e-4 (Winograd convolutions), while a bf16 run that calls itself
-# fp32 starts at 5e-3; fp16 5e-4 to 3e-3; bf16 up to 2e-2; int8 that works 1e-1 at cosine 0.99,
-# int8 that is broken 5e-1 at 0.90. tf32 keeps as many mantissa bits as fp16.
+# fp32 starts at 5e-3; fp16 5e-4 to 3e-3, 1.1e-2 for a MobileNetV2 of random weights; bf16 up to
+# 2e-2; int8 that works 1e-1 at cosine 0.99, int8 that is broken 5e-1 at 0.90. tf32 keeps as many
+# mantissa bits as fp16.
 TOLERANCES: Mapping[str, tuple[float, float]] = {
     "fp64": (1e-10, 0.999999),
     "fp32": (5e-4, 0.9999),
     "tf32": (1e-2, 0.999),
-    "fp16": (1e-2, 0.999),
+    "fp16": (1.5e-2, 0.999),
     "bf16": (5e-2, 0.995),
     "int8": (0.25, 0.98),
 }

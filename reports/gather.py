@@ -15,6 +15,7 @@ from profiler.store.store import Store
 from reports.quantities import shown
 from reports.rows import Row, outcome_row
 from reports.search_view import Point, SearchView, view_search
+from reports.variants import beside_fp32
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ def gather(
         seen.add(same)
         measurement = outcome if isinstance(outcome, Measurement) else None
         subjects.append(Subject(row, measurement, _cost(store, record, costs)))
+    rows = beside_fp32([subject.row for subject in subjects])
+    subjects = [replace(s, row=row) for s, row in zip(subjects, rows, strict=True)]
     used = {row.environment_key for row in (subject.row for subject in subjects)}
     return Material(
         subjects=tuple(subjects),

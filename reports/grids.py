@@ -73,7 +73,7 @@ def _measurement_cells(row: Row, letters: dict[str, str]) -> tuple[Cell, ...]:
         Cell(_ms(row.first_run_ns), number=True),
         Cell("–" if row.peak_rss_bytes is None else mib(row.peak_rss_bytes), number=True),
         Cell("–" if row.error_relative is None else f"{row.error_relative:.1e}", number=True),
-        Cell(row.verdict, note=why, mark=row.verdict),
+        Cell(row.judged, note=why, mark=row.verdict),
         Cell(letters.get(row.environment_key, "?")),
     )
 

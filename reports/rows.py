@@ -24,7 +24,8 @@ class Row:
     Unit: in the names; latencies are for one inference of the whole batch, `throughput_per_s` is
     such inferences a second of all streams together, `energy_mj` that of one, less idle. `newest`
     is False for a measurement that was repeated later with the same model, target, plan and
-    environment. `again` marks the second measurement of a trial of the search.
+    environment. `again` marks the second measurement of a trial of the search. `fp32_ratio` is the
+    median over that of fp32, for smaller precisions.
     """
 
     status: str
@@ -66,6 +67,7 @@ class Row:
     throughput_per_s: float | None = None
     energy_mj: float | None = None
     meter: str | None = None
+    fp32_ratio: float | None = None
     error_max_abs: float | None = None
     error_relative: float | None = None
     error_cosine: float | None = None
@@ -102,6 +104,12 @@ class Row:
         if self.trial is None:
             return self.label
         return f"#{self.trial}{' again' if self.again else ''} {self.candidate}"
+
+    @property
+    def judged(self) -> str:
+        """The verdict, and whether a smaller precision is slower than fp32."""
+        slower = self.fp32_ratio is not None and self.fp32_ratio > 1
+        return f"{self.verdict}, slower than fp32" if slower else self.verdict
 
     @property
     def on_gpu(self) -> str:

@@ -17,6 +17,7 @@ from reports.rows import Row, outcome_row
 from reports.search_progress import progress
 from reports.search_view import FrontPoint, SearchView
 from reports.to_text import SearchFound
+from reports.variants import beside_fp32
 
 FORMAT = 1
 
@@ -39,7 +40,7 @@ def to_json(material: Material) -> str:
 
 def outcome_rows(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     """Outcomes as one flat mapping each."""
-    return [_row(outcome_row(outcome)) for outcome in outcomes]
+    return [_row(row) for row in beside_fp32([outcome_row(outcome) for outcome in outcomes])]
 
 
 def search_row(found: SearchFound) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from profiler.store.records import HistoryEntry, TrialRecord
 from reports.quantities import limit_text, listed, quantity, short, shown
 from reports.rows import MARKS, Row, outcome_row
 from reports.search_progress import Progress, progress
+from reports.variants import beside_fp32
 
 _OUTCOME_HEAD = (
     "model", "target", "thr", "batch", "median ms", "95% interval", "p90", "load ms", "first ms",
@@ -71,7 +72,7 @@ def outcome_table(outcomes: Iterable[Outcome]) -> str:
 
     Unit: ms for one inference of the batch; error is relative to the largest reference output.
     """
-    rows = [outcome_row(outcome) for outcome in outcomes]
+    rows = beside_fp32([outcome_row(outcome) for outcome in outcomes])
     if not rows:
         return "nothing was measured"
     table = tabulate(
@@ -197,7 +198,7 @@ def _outcome_cells(row: Row) -> tuple[str, ...]:
         "-" if row.first_run_ns is None else ms(row.first_run_ns),
         "-" if row.peak_rss_bytes is None else mib(row.peak_rss_bytes),
         "-" if row.error_relative is None else f"{row.error_relative:.1e}",
-        row.verdict,
+        row.judged,
     )
 
 
@@ -206,6 +207,12 @@ def _footnotes(rows: Sequence[Row]) -> list[str]:
         f"{MARKS[row.verdict]} {short(row.label, 60)} on {shown(row.target)}: {row.reasons}"
         for row in rows
         if row.verdict in MARKS and row.reasons
+    ]
+    lines += [
+        f"{short(row.label, 60)} on {shown(row.target)}: {row.fp32_ratio:.2f} x fp32's latency, "
+        f"{_agreement(row)}"
+        for row in rows
+        if row.fp32_ratio is not None
     ]
     lines += [f"{short(row.label, 60)} on {row.target}: {row.on_gpu}" for row in rows if row.on_gpu]
     lines += [
@@ -217,6 +224,13 @@ def _footnotes(rows: Sequence[Row]) -> list[str]:
     if any(row.measured and row.p90_ns is None for row in rows):
         lines.append("p90 is '-' below 64 samples")
     return lines
+
+
+def _agreement(row: Row) -> str:
+    """How far the outputs are from the model's, and whether they still name the same class."""
+    parts = [] if row.error_cosine is None else [f"cosine {row.error_cosine:.4f}"]
+    parts += [] if row.error_top1 is None else [f"top-1 agreement {row.error_top1:.0%}"]
+    return ", ".join(parts) or "outputs not compared"
 
 
 def _share(part: float, whole: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
+from exporters.calibration_data import USUAL, Calibration
 from profiler.core.plain import from_plain
 from profiler.core.tensor import TensorSpec
 
@@ -30,6 +31,7 @@ class Conversion:
     """One conversion: `source` is nasprof's own copy, `path` the file to write.
 
     Further files go beside `path`; `scratch` is an empty folder that is removed afterwards.
+    `calibration` is for precisions that are quantised.
     """
 
     source: Path
@@ -37,6 +39,7 @@ class Conversion:
     signature: Signature
     precision: str
     scratch: Path
+    calibration: Calibration = USUAL
 
 
 class Format(Protocol):

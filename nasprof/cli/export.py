@@ -37,6 +37,19 @@ def command(
     precision: Annotated[
         str | None, typer.Option(metavar="NAME,...", help="With --to; default fp32.")
     ] = None,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|DIR|random", help="Data for static int8; default random."),
+    ] = None,
+    calibration: Annotated[
+        str | None, typer.Option(help="minmax (default), entropy or percentile; for static int8.")
+    ] = None,
+    dynamic: Annotated[
+        bool, typer.Option("--dynamic", help="int8 with scales found while running.")
+    ] = False,
+    operators: Annotated[
+        str | None, typer.Option(metavar="TYPE,...", help="Quantise only these operator types.")
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Fixed batch size.")] = 1,
     dynamic_batch: Annotated[bool, typer.Option("--dynamic-batch", help="Any batch.")] = False,
     opset: Annotated[int | None, typer.Option(help="ONNX opset; default 18.")] = None,
@@ -52,6 +65,11 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Export a network to ONNX and verify it against torch on three seeds."""
+    wanted = _names(precision or "fp32", "--precision")
+    if (calibrate or calibration or dynamic or operators) and "int8" not in wanted:
+        raise InputError(
+            "--calibrate, --calibration, --dynamic and --operators belong to --precision int8"
+        )
     if to is not None:
         if dynamic_batch:
             raise InputError(
@@ -61,7 +79,11 @@ def command(
             subject,
             _names(to, "--to"),
             output,
-            precisions=_names(precision or "fp32", "--precision"),
+            precisions=wanted,
+            calibrate=calibrate or "random",
+            calibration=calibration or "minmax",
+            dynamic=dynamic,
+            operators=_names(operators, "--operators") if operators else (),
             batch=batch,
             opset=opset,
             seed=seed,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 
+from exporters.formats._format import ONNX
 from profiler.core import plugins
 from profiler.core.errors import InputError, UnavailableError
 from profiler.environments._environment import install_command, installed, of_format
@@ -28,6 +30,7 @@ class Device:
     kind: str = "cpu"
     precisions: tuple[str, ...] = ("fp32",)
     profiles: bool = False
+    converts: Mapping[str, str] = field(default_factory=dict)
 
 
 def probe(runtime: str, deadline_s: float = 60.0) -> Device:
@@ -50,9 +53,22 @@ def probe(runtime: str, deadline_s: float = 60.0) -> Device:
 
 
 @cache
-def format_of(runtime: str) -> str:
+def format_of(runtime: str, precision: str = "fp32") -> str:
     """What a runtime loads: `onnx`, or the name of a format that a model is converted to first."""
-    return probe(runtime).format
+    found = _probed(runtime)
+    return found.converts.get(precision, found.format)
+
+
+@cache
+def is_converted(runtime: str, precision: str) -> bool:
+    """Whether what the runtime loads at a precision is not the model itself."""
+    found = _probed(runtime)
+    return precision in found.converts or found.format != ONNX
+
+
+@cache
+def _probed(runtime: str) -> Device:
+    return probe(runtime)
 
 
 def devices() -> list[Device]:

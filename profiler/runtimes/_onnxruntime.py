@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
+from exporters.calibration_data import OPTIONS, QUANTISED
+from exporters.formats.onnx import NODES
 from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind, Placement
 from profiler.core.target import Target
@@ -35,13 +38,18 @@ class OrtSession:
     """An ONNX Runtime session with its inputs bound on the device."""
 
     def __init__(
-        self, session: ort.InferenceSession, device: str, stream: Stream | None = None
+        self,
+        session: ort.InferenceSession,
+        device: str,
+        stream: Stream | None = None,
+        placement: tuple[Placement, ...] = (),
     ) -> None:
         self._session = session
         self._binding = session.io_binding()
         self._device = device
         self._feeds: dict[str, Any] = {}
         self._stream = stream
+        self._placement = placement or (Placement(device, "fp32", None),)
 
     def end_profiling(self) -> Path:
         """Write the trace of a session that records, and return its path."""
@@ -57,8 +65,11 @@ class OrtSession:
 
     @property
     def placement(self) -> tuple[Placement, ...]:
-        """One entry: fallback is disabled, so every node is on the provider (count unknown)."""
-        return (Placement(self._device, "fp32", None),)
+        """Fallback is disabled, so every node is on the provider.
+
+        A model of smaller precision has its nodes counted in the graph that ONNX Runtime makes.
+        """
+        return self._placement
 
     @property
     def effective(self) -> tuple[tuple[str, str], ...]:
@@ -116,6 +127,7 @@ def load(
     provider: str,
     device: str,
     change: Callable[[Any], None] = lambda options: None,
+    precisions: tuple[str, ...] = ("fp32",),
 ) -> OrtSession:
     """Create a session on one provider with CPU fallback refused.
 
@@ -123,17 +135,18 @@ def load(
     Raises: ModelError with kind `wrong_device` when the session came up elsewhere,
     `wrong_precision` for a precision that this provider does not pin.
     """
-    if target.precision != "fp32":
+    if target.precision not in precisions:
         raise ModelError(
             FailureKind.WRONG_PRECISION,
-            f"{target.runtime} runs a model in the precision of its file; ask for fp32 or convert "
-            f"the model first, not for {target.precision}",
+            f"{target.runtime} runs a model in the precision of its file, which can be "
+            f"{', '.join(precisions)}, not {target.precision}",
         )
     options = ort.SessionOptions()
     options.intra_op_num_threads = target.threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    wanted = dict(target.options)
+    quantised = OPTIONS if target.precision == QUANTISED else ()
+    wanted = {name: value for name, value in target.options if name not in quantised}
     level = wanted.pop("optimization", "all")
     if level not in _LEVELS or wanted:
         raise ModelError(
@@ -155,4 +168,11 @@ def load(
             FailureKind.WRONG_DEVICE,
             f"asked for {provider}, got {', '.join(session.get_providers())}",
         )
-    return OrtSession(session, device, stream)
+    return OrtSession(session, device, stream, _counted(model, target, device))
+
+
+def _counted(model: Path, target: Target, device: str) -> tuple[Placement, ...]:
+    if target.precision == "fp32":
+        return ()
+    counts: dict[str, int] = json.loads(model.with_name(NODES).read_text())
+    return tuple(Placement(device, name, count) for name, count in sorted(counts.items()))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from exporters.calibration_data import OPTIONS, QUANTISED
 from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind, Placement
 from profiler.core.target import Target
@@ -18,7 +19,8 @@ from profiler.runtimes._runtime import Array, RuntimeInfo
 
 _LIBRARY = library("openvino", 'pip install "nasprof[openvino]"')
 # OpenVINO picks bfloat16 by itself on CPUs with AMX, so the hint is always set and read back.
-_PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+_INTEGERS = ("i8", "u8")
 
 
 class OpenVinoSession:
@@ -85,7 +87,11 @@ class OpenVinoCpu:
         if ov is None:
             return RuntimeInfo(False, None, None, _LIBRARY.missing, _LIBRARY.remedy)
         return RuntimeInfo(
-            True, ov.get_version().split("-")[0], "cpu", precisions=tuple(_PRECISIONS)
+            True,
+            ov.get_version().split("-")[0],
+            "cpu",
+            precisions=tuple(_PRECISIONS),
+            converts={QUANTISED: "openvino"},
         )
 
     def load(self, model: Path, target: Target) -> OpenVinoSession:
@@ -95,7 +101,8 @@ class OpenVinoCpu:
         """
         ov = _LIBRARY.needed()
         hint = _PRECISIONS.get(target.precision)
-        if hint is None or target.options:
+        quantised = OPTIONS if target.precision == QUANTISED else ()
+        if hint is None or any(name not in quantised for name, _ in target.options):
             raise ModelError(
                 FailureKind.BAD_INPUT,
                 f"openvino-cpu has the precisions {', '.join(_PRECISIONS)} and no further options",
@@ -111,7 +118,13 @@ class OpenVinoCpu:
             raise ModelError(
                 FailureKind.WRONG_PRECISION, f"asked openvino for {hint}, it runs {effective}"
             )
-        return OpenVinoSession(compiled, target.precision)
+        session = OpenVinoSession(compiled, target.precision)
+        ran = {place.precision for place in session.placement}
+        if target.precision == QUANTISED and not ran & set(_INTEGERS):
+            raise ModelError(
+                FailureKind.WRONG_PRECISION, f"asked openvino for int8, it runs {', '.join(ran)}"
+            )
+        return session
 
 
 PLUGIN = OpenVinoCpu()

@@ -103,10 +103,10 @@ def test_a_format_without_its_converter_is_told_with_the_remedy(network, tmp_pat
 
 
 def test_a_network_that_one_format_cannot_take_leaves_the_others(network, tmp_path, monkeypatch):
-    def refuse(original, name, precision):
+    def refuse(original, name, precision, calibration):
         if name == "litert":
             raise InputError("torch.export cannot take the module: it is too clever")
-        return to_format(original, name, precision)
+        return to_format(original, name, precision, calibration)
 
     monkeypatch.setattr("nasprof.bundle.to_format", refuse)
     done = nasprof.export_to(network, ["litert", "onnx"], tmp_path / "out", input_shape=(3, 8, 8))

@@ -1,0 +1,100 @@
+"""Smaller precisions from end to end: converted in a worker, verified, measured, read back."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from contract_cache import keep_environments
+from torch import nn
+
+import nasprof
+from nasprof.testing import PLAN
+from profiler.core.errors import MeasurementError
+
+SHAPE = (3, 16, 16)
+
+
+@pytest.fixture(autouse=True)
+def short(tmp_path, monkeypatch):
+    keep_environments(tmp_path / "cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("nasprof.api._plan", lambda *_: PLAN)
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return nn.Sequential(*layers, nn.Linear(16, 10))
+
+
+def ran(found):
+    return {place.precision: place.nodes for place in found.attempts[0].placement}
+
+
+def measured(net, target, folder):
+    return nasprof.bench(net, target, input_shape=SHAPE, store=folder / "store.db")
+
+
+@pytest.mark.parametrize("options", ["", "/calibration=percentile", "/quantization=dynamic"])
+def test_onnxruntime_runs_int8_and_says_how_much_of_it(net, tmp_path, options):
+    found = measured(net, f"onnxruntime-cpu/int8{options}", tmp_path)
+    assert ran(found)["int8"] >= 1
+    assert found.output_error.cosine > 0.98
+    assert 0 < found.output_error.relative < 0.25
+
+
+def test_half_on_onnxruntime_is_measured_as_what_it_runs(net, tmp_path):
+    found = measured(net, "onnxruntime-cpu/fp16", tmp_path)
+    assert sum(ran(found).values()) >= 3
+    assert 0 < found.output_error.relative < 1.5e-2
+
+
+def test_openvino_runs_int8_or_says_what_it_needs(net, tmp_path):
+    pytest.importorskip("openvino")
+    try:
+        found = measured(net, "openvino-cpu/int8", tmp_path)
+    except MeasurementError as error:
+        pytest.importorskip("nncf", reason=str(error))
+        raise
+    assert {"i8", "u8"} & ran(found).keys()
+
+
+def test_what_a_target_does_not_know_is_refused(net, tmp_path):
+    with pytest.raises(MeasurementError, match="unknown quantization"):
+        measured(net, "onnxruntime-cpu/int8/quantization=more", tmp_path)
+    with pytest.raises(MeasurementError, match="one option"):
+        measured(net, "onnxruntime-cpu/quantization=dynamic", tmp_path)
+
+
+def test_a_bundle_holds_every_precision_with_a_person_s_data(net, tmp_path):
+    np.savez(tmp_path / "data.npz", input=np.random.default_rng(0).standard_normal((8, *SHAPE)))
+    done = nasprof.export_to(
+        net, ["onnx"], tmp_path / "out", precisions=["fp32", "fp16", "int8"],
+        calibrate=tmp_path / "data.npz", input_shape=SHAPE,
+    )  # fmt: skip
+    assert [part.kind for part in done.parts] == ["", "", ""]
+    assert "cosine" in done.lines()[-2]
+    assert json.loads((tmp_path / "out" / "onnx-int8" / "nodes.json").read_text())["int8"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--calibrate", "nowhere.npz", "--precision", "int8"], "nowhere.npz"),
+        (["--calibration", "best", "--precision", "int8"], "minmax, entropy, percentile"),
+        (["--calibrate", "random"], "belong to --precision int8"),
+    ],
+)
+def test_bad_calibration_is_one_line_before_any_work(tmp_path, options, says):
+    command = [sys.executable, "-m", "nasprof", "export", "reference:resnet18", "--to", "onnx"]
+    done = subprocess.run(
+        [*command, *options, "-o", str(tmp_path / "out")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert not (tmp_path / "out").exists()
