@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,15 @@ def read_arrays(path: Path) -> tuple[Arrays, str]:
             found = {name: file[name] for name in NAMES if name in file}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"{shown} cannot be read as an .npz file: {error}") from error
+    return arrays_of(found, shown), data
+
+
+def arrays_of(found: Mapping[str, NDArray[np.generic]], shown: str) -> Arrays:
+    """Check the four arrays and standardise the images by the training part.
+
+    Shapes: as `read_arrays`; `shown` names where they are from.
+    Raises: InputError naming the array that is missing or has a shape that can't be.
+    """
     if missing := [name for name in NAMES if name not in found]:
         raise InputError(f"{shown} has no array {missing[0]!r}; it needs {', '.join(NAMES)}")
     train, test = (_images(found[name], name, shown) for name in ("x_train", "x_test"))
@@ -94,7 +104,7 @@ def read_arrays(path: Path) -> tuple[Arrays, str]:
     scale = np.maximum(train.std(axes, keepdims=True), 1e-6)
     made = [torch.from_numpy((part - centre) / scale) for part in (train, test)]
     kept = [torch.from_numpy(some) for some in labels]
-    return Arrays(made[0], kept[0], made[1], kept[1]), data
+    return Arrays(made[0], kept[0], made[1], kept[1])
 
 
 def _images(values: NDArray[np.generic], name: str, path: str) -> NDArray[np.float32]:
