@@ -1,10 +1,10 @@
 """Do calibrated operator times add up to the latency? python benchmarks/operator_profile.py.
 
 The times are scaled to a latency, so their sum is held against another one that the calibration has
-not seen. Sixteen fresh processes measure each network without the profiler, eight on either side in
-pairs of random order, with the profile in the middle: `closure` is the sum, scaled to the median
-of side a, over the median of side b. Rounds in which others used more than a quarter of a core
-count on neither side, unless there are no others; `others_cores` is the median of what was used.
+not seen. Fresh processes measure each network without the profiler on two sides, in pairs of random
+order, with the profile in the middle: `closure` is the sum, scaled to side a, over side b, by the
+ratio of `nasprof compare` with its 95 % interval. There are eight pairs, and more, up to 24, while
+the interval is wider than 1 % either way; `others_cores` is the median of what others used.
 
 What the calibration itself does shows before any scaling, against unprofiled inferences of the
 profiling worker: `raw` is the sum of what the profiler said over their median, `before` that of the
@@ -22,6 +22,7 @@ import csv
 import random
 import sys
 from dataclasses import dataclass, fields, replace
+from math import sqrt
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -37,6 +38,7 @@ from nasprof.spaces._open import open_space
 from profiler.bench.attempt import Setting, attempt
 from profiler.bench.environment import capture
 from profiler.bench.profiling import profile
+from profiler.core.comparison import Comparison, compare_pairs, pairs_of
 from profiler.core.errors import NasprofError
 from profiler.core.outcome import Attempt, Measurement
 from profiler.core.target import BenchPlan, Target
@@ -48,7 +50,7 @@ CPU = Target("onnxruntime-cpu")
 PLAN = BenchPlan(
     rounds=3, round_s=0.15, min_samples=5, warmup_s=0.1, warmup_max_s=2.0, processes=8, max_s=30.0
 )
-PAIRS, OTHERS_CORES = 8, 0.25
+PAIRS, MOST_PAIRS, SURE_WITHIN = 8, 24, 0.01
 # `light:` models come with the onnx package; `random:SPACE:SEED` is a candidate of a space.
 NETWORKS = (
     "light:densenet121", "light:inception_v1", "light:inception_v2", "light:resnet50",
@@ -74,7 +76,9 @@ class Closure:
     sum_ms: float
     independent_ms: float
     closure: float
-    rounds: int
+    low: float
+    high: float
+    pairs: int
     others_cores: float | None
     missing_macs: int | None
 
@@ -88,27 +92,29 @@ def measured(ready: Ready, rng: random.Random) -> Closure | None:
     def latency(side: str) -> Measurement:
         return Measurement(
             work.model.sha256, work.label, CPU, PLAN, setting.environment_key, setting.session,
-            work.inputs, tuple(_undisturbed(found[side])),
+            work.inputs, tuple(found[side]),
         )  # fmt: skip
 
-    def take(pairs: int) -> None:
+    def take(pairs: int) -> Comparison:
         for _ in range(pairs):
             for side in rng.sample(["a", "b"], 2):
                 ended = attempt(work, setting)
                 if not isinstance(ended, Attempt):
                     raise SystemExit(f"{work.label}: {ended.kind}: {ended.message}")
                 found[side].append(ended)
+        return compare_pairs(pairs_of(latency("b"), latency("a")))
 
     assert ready.cost is not None
     take(PAIRS // 2)
     first = profile(work, latency("a"), ready.cost, None)
     if not LEAST <= len(first.operators) <= MOST:
         return None
-    take(PAIRS // 2)
+    sides = take(PAIRS // 2)
+    while sqrt(sides.high / sides.low) > 1 + SURE_WITHIN and len(found["a"]) < MOST_PAIRS:
+        sides = take(PAIRS // 2)
+    # The profile was scaled to the first half of side a; the rest belongs to it.
+    share = sum(operator.time_ns for operator in first.operators) / first.latency_ns
     scaled_to, held_against = latency("a").latency, latency("b").latency
-    # The profile was scaled to the first half of side a; the second half belongs to it.
-    scale = scaled_to.median_ns / first.latency_ns
-    total = sum(operator.time_ns for operator in first.operators) * scale
     recorded = sum(operator.recorded_ns for operator in first.operators)
     return Closure(
         network=work.label,
@@ -118,32 +124,20 @@ def measured(ready: Ready, rng: random.Random) -> Closure | None:
         slow_down=first.slow_down,
         raw=recorded / first.plain_ns,
         before=first.closure,
-        sum_ms=total / 1e6,
+        sum_ms=share * scaled_to.median_ns / 1e6,
         independent_ms=held_against.median_ns / 1e6,
-        closure=total / held_against.median_ns,
-        rounds=min(_rounds(latency(side)) for side in found),
+        closure=share * sides.ratio,
+        low=share * sides.low,
+        high=share * sides.high,
+        pairs=len(found["a"]),
         others_cores=_others(found["a"] + found["b"]),
         missing_macs=first.missing_macs,
     )
 
 
-def _undisturbed(attempts: list[Attempt]) -> list[Attempt]:
-    """The rounds in which others left the machine alone; all where there is none."""
-    quiet = [
-        replace(a, rounds=tuple(r for r in a.rounds if (r.external_load or 0) <= OTHERS_CORES))
-        for a in attempts
-    ]
-    kept = [a for a in quiet if a.rounds]
-    return kept or attempts
-
-
 def _others(attempts: list[Attempt]) -> float | None:
     loads = [r.external_load for a in attempts for r in a.rounds if r.external_load is not None]
     return median(loads) if loads else None
-
-
-def _rounds(measurement: Measurement) -> int:
-    return sum(len(a.rounds) for a in measurement.attempts)
 
 
 def _reference(name: str) -> Reference:

@@ -10,6 +10,7 @@ from nasprof.measuring import Ready, Sizes, dims_of, measure_models
 from profiler.bench.measure import Progress
 from profiler.core.comparison import (
     ENOUGH,
+    FEWEST,
     SAME_WITHIN,
     Compared,
     Comparison,
@@ -90,7 +91,8 @@ def plan_for(race: Race) -> BenchPlan:
 def compare(race: Race, store: Store, on_progress: Progress) -> tuple[Compared, ...]:
     """Measure in passes of one fresh process each until everything is decided.
 
-    Ten passes decide what is plain; there are up to `looks` times as many while something is not.
+    Ten passes decide what is plain; there are up to `looks` times as many while something is not
+    and as many pairs were undisturbed as make a decision possible by the end.
     Every process is stored as it ends.
     Raises: InputError when there is nothing to compare.
     """
@@ -103,7 +105,7 @@ def compare(race: Race, store: Store, on_progress: Progress) -> tuple[Compared, 
         )  # fmt: skip
         sides = found if look == 0 else [_joined(*both) for both in zip(sides, found, strict=True)]
         compared = _judged(race, sides)
-        if not any(_undecided(one.comparison) for one in compared):
+        if not any(_worth_more(one.comparison, look + 1, race.looks) for one in compared):
             break
     return compared
 
@@ -156,8 +158,12 @@ def _paired(base: Outcome, new: Outcome, same_within: float) -> Comparison | Non
     return compare_pairs(pairs_of(base, new), same_within)
 
 
-def _undecided(found: Comparison | None) -> bool:
-    return found is not None and found.decision is Decision.CANNOT_TELL
+def _worth_more(found: Comparison | None, done: int, looks: int) -> bool:
+    """Whether it is undecided, and would have enough undisturbed pairs at the rate so far."""
+    if found is None or found.decision is not Decision.CANNOT_TELL:
+        return False
+    undisturbed = ENOUGH * done - found.disturbed
+    return undisturbed * looks >= FEWEST * done
 
 
 def _joined(before: Outcome, now: Outcome) -> Outcome:

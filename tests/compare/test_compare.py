@@ -163,8 +163,18 @@ def test_one_model_or_equal_files_among_several_are_refused(models, store, tmp_p
         api.compare([models["small"], copy, models["large"]], store=store)
 
 
+def given(decision, disturbed):
+    """A judge that says so of any pairs: of ten, so many are disturbed; of more, all the others."""
+
+    def judge(pairs, margin):
+        count = len(pairs)
+        return Comparison(decision, 1, 1, 1, count, disturbed and disturbed + count - 10)
+
+    return judge
+
+
 def test_what_is_plain_needs_one_look_and_what_is_not_needs_all(monkeypatch, models, store):
-    """Passes are added while a decision is open; the decisions are given here, not measured."""
+    """Passes are added while a decision is open and in reach; decisions are given, not measured."""
     with open_store(store, read_only=True) as opened:
         outcomes = [o for o in opened.outcomes() if isinstance(o, Measurement)]
     some = next(o for o in outcomes if len(o.attempts) == 10)
@@ -178,13 +188,14 @@ def test_what_is_plain_needs_one_look_and_what_is_not_needs_all(monkeypatch, mod
     race = comparing.Race((None, None), ("cpu",), comparing.Sizes())
     monkeypatch.setattr(comparing.Race, "check", lambda self: None)
     monkeypatch.setattr(comparing.Race, "against_itself", False)
-    for decision, expected in ((Decision.CANNOT_TELL, 3), (Decision.SAME, 1)):
+    for decision, disturbed, expected in (
+        (Decision.CANNOT_TELL, 0, 3),
+        (Decision.CANNOT_TELL, 8, 2),  # two of ten, then two of twenty
+        (Decision.CANNOT_TELL, 9, 1),
+        (Decision.SAME, 0, 1),
+    ):
         looks.clear()
-        monkeypatch.setattr(
-            comparing,
-            "compare_pairs",
-            lambda pairs, margin, decision=decision: Comparison(decision, 1, 1, 1, len(pairs)),
-        )
+        monkeypatch.setattr(comparing, "compare_pairs", given(decision, disturbed))
         (found,) = comparing.compare(race, None, lambda *step: None)
         assert looks == [10] * expected
         assert len(found.new.attempts) == found.comparison.pairs == 10 * expected
