@@ -101,8 +101,9 @@ def test_an_endless_model_is_hung_and_the_others_are_still_measured(
     matmul, endless, tmp_path, store
 ):
     plan = BenchPlan(
-        processes=2, max_processes=2, rounds=2, round_s=0.02, min_samples=5, deadline_s=2.0
-    )
+        processes=2, max_processes=2, rounds=2, round_s=0.02, min_samples=5, warmup_s=0.02,
+        warmup_max_s=0.2, deadline_s=5.0,
+    )  # fmt: skip
     model = open_model(endless)
     works = [
         Work(model, "endless", CPU, bind_inputs(model.inputs, {}, None), None),

@@ -48,3 +48,17 @@ def test_a_third_process_that_does_not_narrow_the_interval_is_the_last():
 def test_a_plan_of_a_fixed_number_stops_there():
     plan = replace(PLAN, processes=2, max_processes=2)
     assert why_stopped(measured(RESTLESS, RESTLESS, plan=plan)) is Stopped.BUDGET
+
+
+def test_processes_are_added_until_one_runs_at_full_pace():
+    slow, fast = (replace(STEADY, rounds=at_pace(pace_ns)) for pace_ns in (190, 100))
+    known = replace(slow, known_pace_ns=100.0)
+    assert measured(known, known).latency.half_width <= PLAN.interval
+    assert why_stopped(measured(known, known)) is None
+    assert why_stopped(measured(*[known] * 4)) is Stopped.BUDGET
+    assert why_stopped(measured(known, known, fast)) is Stopped.INTERVAL
+
+
+def at_pace(pace_ns):
+    """The steady rounds, each sample beside a probe that took so long."""
+    return tuple(replace(r, pace_ns=(pace_ns,) * len(r.wall_ns)) for r in STEADY.rounds)
