@@ -723,7 +723,7 @@ def report(
     search: str | None = None,
     store: str | Path | None = None,
 ) -> Report:
-    """Write a self-contained HTML page, CSV and JSON of what the store holds.
+    """Write a self-contained HTML page, Markdown, CSV and JSON of what the store holds.
 
     Raises: InputError when there is no such search, StoreError when the store cannot be read.
     """

@@ -22,7 +22,7 @@ from profiler.core.errors import InputError, ModelError, UnavailableError
 from profiler.core.outcome import OutputError
 from profiler.core.plain import to_plain
 from profiler.core.units import printable
-from profiler.parity import worst
+from profiler.parity import doubts, worst
 
 MANIFEST = "manifest.json"
 _KIND = "nasprof-bundle"
@@ -43,7 +43,8 @@ class Part:
     """One format at one precision: its files and how far its outputs are, or why there is none.
 
     Unit: seconds for converting and verifying. `load` is the file that the runtime opens; `kind`
-    is `unavailable` or a kind of failure. `versions` are those of what converted it.
+    is `unavailable` or a kind of failure. `versions` are those of what converted it. `doubts` say
+    what is wrong with a smaller precision whose outputs are too far from the model's.
     """
 
     format: str
@@ -52,6 +53,7 @@ class Part:
     files: tuple[BundleFile, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
     parity: tuple[OutputError, ...] = ()
+    doubts: tuple[str, ...] = ()
     seconds: float | None = None
     kind: str = ""
     reason: str = ""
@@ -94,7 +96,9 @@ class Bundle:
             figures = f"{largest.relative:.1e}"
             if part.precision != "fp32":
                 figures = told(largest)
-            agree = f"outputs agree on {len(part.parity)} seeds, largest error {figures}"
+            word = "differ" if part.doubts else "agree"
+            agree = f"outputs {word} on {len(part.parity)} seeds, largest error {figures}"
+            agree = ", ".join([agree, *part.doubts])
         return f"{name}: {self.folder / part.load}, {mib:.2f} MiB, {agree}"
 
 
@@ -171,7 +175,7 @@ def _copied(made: Converted, name: str, precision: str, staged: Path) -> Part:
         files.append(BundleFile(f"{place.name}/{file.name}", sha256, copy.stat().st_size))
     return Part(
         name, precision, f"{place.name}/{made.artifact.path.name}", tuple(files), made.versions,
-        made.parity, made.artifact.seconds,
+        made.parity, doubts(worst(made.parity), precision), made.artifact.seconds,
     )  # fmt: skip
 
 

@@ -147,7 +147,7 @@ def program_of(original: Original, wanted_by: str) -> Path:
 def _verify(path: Path, original: Original, target: Target) -> tuple[OutputError, ...]:
     """Compare the artifact's outputs with the model's on several seeds, in a worker.
 
-    Raises: ModelError `bad_output` when one differs by more than the precision explains.
+    Raises: ModelError `bad_output` when one is not the model's at a smaller precision.
     """
     seeds = range(original.seed, original.seed + _SEEDS)
     folder, model = reference_folder(), original.model
@@ -160,7 +160,7 @@ def _verify(path: Path, original: Original, target: Target) -> tuple[OutputError
         for (_, file), got in zip(known, outputs, strict=True)
     )
     for (seed, _), error in zip(known, errors, strict=True):
-        if not parity.acceptable(error, target.precision):
+        if parity.refused(error, target.precision):
             raise ModelError(
                 FailureKind.BAD_OUTPUT,
                 f"converted for {target.runtime} at {target.precision}, its outputs differ by "

@@ -184,23 +184,22 @@ def _but_precision(row: Row) -> tuple[str, int, str]:
 
 
 def _variant(name: str, row: Row, original: Row | None) -> Line:
-    speedup, remark = Figure("-"), ""
+    speedup, remarks = Figure("-"), list(row.doubts)
     if original is not None and original.median_ns and row.median_ns:
         ratio = original.median_ns / row.median_ns
         verdict = max(row.verdict, original.verdict, key=("valid", "noisy", "invalid").index)
         speedup = Figure(f"{ratio:.2f}x", ratio, "", name, verdict)
         slower = row.low_ns is not None and original.high_ns is not None
         if slower and (row.low_ns or 0) > (original.high_ns or 0):
-            remark = f"slower than {original.precision}"
+            remarks.append(f"slower than {original.precision}")
     drift = [
         Figure(UNKNOWN) if value is None else Figure(format(value, form), value, "", name)
         for value, form in (
             (row.error_relative, ".1e"), (row.error_cosine, ".6f"), (row.error_top1, ".1%"),
         )
     ]  # fmt: skip
-    return Line(
-        row.target, (time_figure(name, row.median_ns, row.verdict), speedup, *drift), remark
-    )
+    figures = (time_figure(name, row.median_ns, row.verdict), speedup, *drift)
+    return Line(row.target, figures, ", ".join(remarks))
 
 
 def _provenance(found: Measured, sources: Sources) -> Section:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from profiler.core.cost import GraphCost
-from profiler.core.outcome import Failure, Measurement, Outcome, Placement
+from profiler.core.outcome import Failure, Measurement, Outcome, OutputError, Placement
 from profiler.core.stopping import why_stopped
 from profiler.core.summary import Latency
 from profiler.core.units import mib, ms
+from profiler.parity import doubts
 
 # The enqueue median over which trtexec calls a number host-bound (NVIDIA, sampleReporting.cpp).
 _HOST_BOUND = 0.8
@@ -73,6 +74,7 @@ class Row:
     error_cosine: float | None = None
     error_top1: float | None = None
     ran_on: str | None = None
+    settings: str | None = None
     reasons: str = ""
     stage: str | None = None
     failure: str | None = None
@@ -107,9 +109,19 @@ class Row:
 
     @property
     def judged(self) -> str:
-        """The verdict, and whether a smaller precision is slower than fp32."""
+        """The verdict, and whether a smaller precision is slower than fp32 or broken."""
         slower = self.fp32_ratio is not None and self.fp32_ratio > 1
-        return f"{self.verdict}, slower than fp32" if slower else self.verdict
+        return ", ".join([self.verdict, *self.doubts, *["slower than fp32"] * slower])
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What is to be said of a smaller precision's outputs."""
+        if self.error_max_abs is None or self.error_relative is None:
+            return ()
+        error = OutputError(
+            self.error_max_abs, self.error_relative, self.error_cosine, self.error_top1
+        )
+        return doubts(error, self.precision)
 
     @property
     def on_gpu(self) -> str:
@@ -182,6 +194,7 @@ def _measured(found: Measurement) -> Row:
         error_cosine=error.cosine if error else None,
         error_top1=error.top1 if error else None,
         ran_on=_ran_on(found.attempts[0].placement),
+        settings=" ".join(f"{name}={value}" for name, value in found.attempts[0].effective) or None,
     )
     return row if latency is None else _with_latency(row, latency)
 

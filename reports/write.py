@@ -1,4 +1,4 @@
-"""Writing a report: three files that are whole or not there."""
+"""Writing a report: four files that are whole or not there."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from profiler.store.store import Store
 from reports.gather import gather
 from reports.to_csv import to_csv
 from reports.to_json import to_json
+from reports.to_markdown import to_markdown
 
-PAGE, CSV, JSON = "index.html", "measurements.csv", "measurements.json"
+PAGE, TABLE = "index.html", "measurements.md"
+CSV, JSON = "measurements.csv", "measurements.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def write_report(
     search: str | None = None,
     sessions: Sequence[str] | None = None,
 ) -> Report:
-    """Write page, CSV and JSON of what the store holds into a folder, which is made if need be.
+    """Write page, table, CSV and JSON of what the store holds into a folder, made if need be.
 
     `search` is the search to show (the newest without it); `sessions` limits the outcomes.
     Raises: InputError for an unknown search, a place that is no folder or a symbolic link, or files
@@ -44,12 +46,12 @@ def write_report(
     # Drawing takes a library that is slow to import: nothing else of nasprof waits for it.
     from reports.to_html import GENERATOR, to_html
 
-    targets = [directory / name for name in (PAGE, CSV, JSON)]
+    targets = [directory / name for name in (PAGE, TABLE, CSV, JSON)]
     _check_place(directory, targets, f'<meta name="generator" content="{GENERATOR}">')
     material = gather(store, search=search, sessions=sessions)
     rows = material.rows
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    texts = (to_html(material, now), to_csv(rows), to_json(material))
+    texts = (to_html(material, now), to_markdown(material), to_csv(rows), to_json(material))
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for path, text in zip(targets, texts, strict=True):

@@ -1,4 +1,4 @@
-"""`nasprof report`: one page, with its rows as CSV and JSON."""
+"""`nasprof report`: one page, with its rows as Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def command(
     store: options.Store = None,
     json: options.Json = False,
 ) -> None:
-    """Write what the store holds as a self-contained HTML page, CSV and JSON."""
+    """Write what the store holds as a self-contained HTML page, Markdown, CSV, JSON."""
     written = api.report(output, search=search, store=store)
     if json:
         show_json([str(path) for path in written.paths])

@@ -54,6 +54,23 @@ def test_an_old_graph_gives_the_same_from_opset_13_on(tmp_path):
     np.testing.assert_allclose(got, want, rtol=1e-6)
 
 
+def test_types_that_changed_with_the_opset_are_inferred_anew(tmp_path):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"]),
+        helper.make_node("Dropout", ["r"], ["y", "mask"], ratio=0.5),
+    ]
+    path = save(tmp_path, nodes, [1, 4], 9)
+    model = onnx.load(path)
+    model.graph.value_info.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1, 4]))
+    onnx.save(model, path)
+    fix(path, tmp_path / "fixed.onnx", (TensorSpec("x", "float32", (1, 4)),))
+    graph = onnx.load(tmp_path / "fixed.onnx").graph
+    types = {value.name: value.type.tensor_type.elem_type for value in graph.value_info}
+    assert types["mask"] == TensorProto.BOOL
+    x = np.array([[-1, 2, -3, 4]], np.float32)
+    assert outputs(tmp_path / "fixed.onnx", x)[0].tolist() == [[0, 2, 0, 4]]
+
+
 def test_what_cannot_be_raised_says_why(tmp_path):
     path = save(tmp_path, [helper.make_node("Crop", ["x"], ["y"])], [1, 3, 2, 2], 6)
     with pytest.raises(ModelError, match=r"opset 6 cannot be raised to 13: .*Crop") as caught:

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from profiler.core.errors import InputError
 from profiler.core.outcome import OutputError
-from profiler.parity import MISMATCH, TOLERANCES, acceptable, compare, worst
+from profiler.parity import (
+    MISMATCH,
+    TOLERANCES,
+    VARIANTS,
+    acceptable,
+    compare,
+    doubts,
+    refused,
+    worst,
+)
 
 SCORES = np.array([[1.0, 3.0, -4.0], [0.5, 0.25, 2.0]], np.float32)
 
@@ -108,6 +117,35 @@ def test_tolerances_tell_observed_good_runs_from_broken_ones(
 ) -> None:
     error = OutputError(relative, relative, cosine, None)
     assert {p for p in TOLERANCES if acceptable(error, p)} == passing
+
+
+@pytest.mark.parametrize(
+    ("precision", "error", "said"),
+    [
+        ("fp16", OutputError(0.1, 9e-3, 0.9999, 1.0), ()),
+        ("fp16", OutputError(0.1, 1.1e-2, 0.9999, 1.0), ("inexact: error 1.1e-02",)),
+        (
+            "int8",
+            OutputError(5.0, 5e-1, 0.894, 0.0),
+            ("broken: cosine 0.8940", "top-1 agreement 0%"),
+        ),
+        ("int8", OutputError(1.0, 1.0, None, None), ("broken: error 1.0e+00",)),
+        ("bf16", OutputError(0.1, 1e-2, 0.9999, 2 / 3), ("top-1 agreement 67%",)),
+        ("fp32", OutputError(0.1, 1e-4, 0.9999, 0.5), ()),
+    ],
+)
+def test_a_variant_is_kept_and_what_is_wrong_with_it_told(
+    precision: str, error: OutputError, said: tuple[str, ...]
+) -> None:
+    assert doubts(error, precision) == said
+    assert not refused(error, precision)
+
+
+def test_outputs_that_are_not_the_models_are_refused_at_every_precision() -> None:
+    for precision in TOLERANCES:
+        assert refused(MISMATCH, precision)
+        wrong = OutputError(1.0, 0.9, 0.1, 0.0)
+        assert refused(wrong, precision) == (precision not in VARIANTS)
 
 
 def test_unknown_precision_is_named() -> None:

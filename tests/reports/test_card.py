@@ -80,7 +80,7 @@ def test_the_sweep_names_the_knee_and_the_best_batch_that_is_surely_inside(full)
 def test_a_variant_shows_its_speed_and_drift_beside_the_original(full):
     original, half = section(full, "Precisions").lines
     assert original.figures[1].text == "-"
-    assert half.remark == "slower than fp32"
+    assert half.remark == "top-1 agreement 75%, slower than fp32"
     assert half.figures[1].value == pytest.approx(10 / 11, rel=0.01)
     assert [f.text for f in half.figures[2:]] == ["3.0e-03", "0.999100", "75.0%"]
 

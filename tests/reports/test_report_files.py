@@ -25,12 +25,12 @@ def few() -> Iterator[Store]:
         yield store
 
 
-NAMES = ["index.html", "measurements.csv", "measurements.json"]
+NAMES = ["index.html", "measurements.csv", "measurements.json", "measurements.md"]
 
 
-def test_a_report_is_three_files(few: Store, tmp_path: Path) -> None:
+def test_a_report_is_four_files(few: Store, tmp_path: Path) -> None:
     written = write_report(few, tmp_path / "a" / "b")
-    assert [path.name for path in written.paths] == NAMES
+    assert sorted(path.name for path in written.paths) == NAMES
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == NAMES
     assert written.failures == 2
     assert written.measurements == 3
