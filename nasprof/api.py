@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nasprof.predict._metrics import Errors
     from nasprof.predicting.predictor import CostPredictor
     from nasprof.profiling import Profiled
+    from nasprof.prune._report import Pruned
     from nasprof.search.loop import SearchResult
     from nasprof.search.propagating import Propagated
     from nasprof.spaces._show import Shown
@@ -576,6 +577,50 @@ def search(
     with _open(store) as opened:
         opened.check_writable()
         return live.run(request, opened, on_progress, on_note)
+
+
+def prune(
+    subject: Reference,
+    method: str,
+    output: str | Path | None = None,
+    *,
+    limits: Limits = (),
+    data: str = "digits",
+    epochs: int = 8,
+    fine_tune: int | None = None,
+    batch: int = 64,
+    rate: float = 0.1,
+    spread: str = "global",
+    seed: int = 0,
+    weights: str | Path | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    force: bool = False,
+    on_progress: Progress = _silent,
+) -> Pruned:
+    """Train a network, prune it to limits such as `macs<=50%`, fine-tune it and export it.
+
+    `data` is `digits`, `npz:FILE` or `MODULE:LOADER`; with `weights` the network is taken as
+    trained. `fine_tune` epochs are half as many as `epochs` where they are not given.
+    Raises: InputError for bad input, UnavailableError without torch-pruning.
+    """
+    from nasprof import pruning
+
+    request = pruning.PruneRequest(
+        subject=subject,
+        method=method,
+        limits=tuple(limits),
+        data=data,
+        epochs=epochs,
+        fine_tune=fine_tune,
+        batch=batch,
+        rate=rate,
+        spread=spread,
+        seed=seed,
+        weights=None if weights is None else Path(weights),
+        input_shape=input_shape,
+    )
+    where = None if output is None else Path(output)
+    return pruning.prune(request, where, force=force, on_progress=on_progress)
 
 
 def fit_latency(target: str = "onnxruntime-cpu", **settings: Any) -> CostPredictor:

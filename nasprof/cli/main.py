@@ -19,6 +19,7 @@ from nasprof.cli import (
     history,
     inspect,
     predict,
+    prune,
     report,
     runtimes,
     search,
@@ -50,6 +51,7 @@ app.command("bench")(bench.command)
 app.command("card")(card.command)
 app.command("compare")(compare.command)
 app.command("search")(search.command)
+app.command("prune")(prune.command)
 app.command("report")(report.command)
 app.command("devices")(devices.command)
 app.command("doctor")(doctor.command)

@@ -88,7 +88,7 @@ class Method(Protocol):
     """A pruning method; `structured` ones remove channels, others mask single weights.
 
     `trains` says whether its gates or penalties need a training; else the trained network is
-    scored as it is.
+    scored as it is. Without a limit a method that has no `needs_limit` follows a rule of its own.
     """
 
     @property
@@ -99,6 +99,8 @@ class Method(Protocol):
     def structured(self) -> bool: ...
     @property
     def trains(self) -> bool: ...
+    @property
+    def needs_limit(self) -> bool: ...
     def wrap(self, network: nn.Module, example: tuple[torch.Tensor, ...], goal: Goal) -> Gated:
         """Add the gates to a network, which is changed; `example` are inputs of batch 1.
 

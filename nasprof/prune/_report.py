@@ -1,0 +1,102 @@
+"""What a pruning did: figures before and after, layer by layer, as JSON and as text."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tabulate import tabulate
+from torch import nn
+
+from nasprof.exporting import Exported
+from profiler.core.tensor import TensorSpec
+from profiler.core.units import si
+
+
+@dataclass(frozen=True, slots=True)
+class LayerChange:
+    """One layer before and after. Unit: output channels, MACs of one inference."""
+
+    name: str
+    channels: int
+    channels_left: int
+    macs: int
+    macs_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one network is worth and costs. Unit: share of test images, MACs, parameters."""
+
+    accuracy: float
+    macs: int
+    params: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """A pruned network with its report.
+
+    `cut_accuracy` is that right after the removal, before the fine-tuning. `whole` are groups
+    that stayed as they are, by their first layer, with the reason.
+    """
+
+    network: nn.Module
+    subject: str
+    inputs: tuple[TensorSpec, ...]
+    method: str
+    limits: tuple[str, ...]
+    before: Figures
+    after: Figures
+    cut_accuracy: float
+    layers: tuple[LayerChange, ...]
+    whole: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    exported: Exported | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields but the network as JSON."""
+        return {
+            "subject": self.subject,
+            "method": self.method,
+            "limits": list(self.limits),
+            "before": asdict(self.before),
+            "after": asdict(self.after),
+            "cut_accuracy": self.cut_accuracy,
+            "layers": [asdict(layer) for layer in self.layers],
+            "whole": dict(self.whole),
+            "notes": list(self.notes),
+            "exported": None if self.exported is None else self.exported.to_json(),
+        }
+
+    def lines(self) -> list[str]:
+        """What a person wants to know, line by line."""
+        before, after = self.before, self.after
+        limits = f" to {', '.join(self.limits)}" if self.limits else ""
+        return [
+            f"{self.subject} pruned by {self.method}{limits}",
+            f"accuracy {before.accuracy:.2%} -> {after.accuracy:.2%}, "
+            f"{self.cut_accuracy:.2%} before the fine-tuning",
+            f"MACs {si(before.macs)} -> {si(after.macs)} ({_change(before.macs, after.macs)})",
+            f"parameters {si(before.params)} -> {si(after.params)} "
+            f"({_change(before.params, after.params)})",
+            *(f"- {note}" for note in self.notes),
+            *(f"- kept whole: {layer}: {reason}" for layer, reason in self.whole),
+            *([] if self.exported is None else ["", *self.exported.lines()]),
+        ]
+
+    def table(self) -> str:
+        """Every layer before and after."""
+        rows = [
+            (
+                layer.name, layer.channels, layer.channels_left, si(layer.macs),
+                si(layer.macs_left), _change(layer.macs, layer.macs_left),
+            )
+            for layer in self.layers
+        ]  # fmt: skip
+        head = ("layer", "channels", "left", "MACs", "left", "change")
+        return tabulate(rows, head, colalign=("left", *("right",) * 5), disable_numparse=True)
+
+
+def _change(before: int, after: int) -> str:
+    return f"{after / before - 1:+.1%}"
