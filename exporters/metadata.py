@@ -19,6 +19,7 @@ INPUTS = "nasprof.inputs"
 PARAMS = "nasprof.params"
 PARITY = "nasprof.parity"
 WEIGHTS = "nasprof.weights"
+OPTIMIZED = "nasprof.optimized"
 
 
 def append(path: Path, values: Mapping[str, str]) -> None:

@@ -103,6 +103,7 @@ def export_to(
     calibration: str = "minmax",
     dynamic: bool = False,
     operators: Sequence[str] = (),
+    optimize: str = "none",
     batch: int = 1,
     opset: int | None = None,
     seed: int = 0,
@@ -115,7 +116,8 @@ def export_to(
 
     `folder` gets a sub-folder for each format and precision, and `manifest.json`. A format that
     gives nothing is told with its reason. The next four are for int8: `calibrate` is an `.npz` file
-    or a folder of them, `calibration` one of minmax, entropy and percentile.
+    or a folder of them, `calibration` one of minmax, entropy and percentile. `optimize` is how the
+    graph is optimised before: none, onnxslim, ort-basic or ort-extended.
     Raises: InputError for bad input, before any work.
     """
     from exporters.calibration_data import Calibration
@@ -127,6 +129,7 @@ def export_to(
         Path(folder),
         precisions=precisions,
         calibration=Calibration(str(calibrate), calibration, dynamic, tuple(operators)),
+        optimize=optimize,
         batch=batch,
         opset=opset,
         seed=seed,
@@ -259,6 +262,7 @@ def bench_all(
     require_quiet: bool = False,
     lock_gpu_clock: int | None = None,
     seed: int = 0,
+    optimize: Sequence[str] = (),
     store: str | Path | None = None,
     on_progress: Progress = _silent,
     on_note: Note = _quiet,
@@ -269,15 +273,17 @@ def bench_all(
     cannot be used here is told to `on_note` and left out while others can. `lock_gpu_clock` holds
     the GPU's multiprocessors at so many MHz meanwhile, and frees them whatever happens. `streams`
     counts the instances of a model that run at once; `Measurement.throughput` is all theirs.
-    `require_quiet` measures nothing where others use the machine.
+    `require_quiet` measures nothing where others use the machine. `optimize` measures every target
+    with the graph optimised in each of these ways: none, onnxslim, ort-basic, ort-extended.
     Raises: InputError for bad input, MeasurementError for a machine that is not quiet, both before
         anything is measured.
     """
-    from nasprof import measuring
+    from nasprof import measuring, optimizing
     from profiler.bench.preflight import load_now, refuse_load
     from profiler.gpu import locked_clocks
 
-    asked = _targets(targets, threads, precision, on_note)
+    texts = optimizing.crossed(targets, optimize) if optimize else targets
+    asked = _targets(texts, threads, precision, on_note)
     outcomes: list[Outcome] = []
     locked = nullcontext() if lock_gpu_clock is None else locked_clocks(lock_gpu_clock)
     with _open(store) as opened, locked:
@@ -325,6 +331,8 @@ def profile(
     from profiler.bench.profiling import check_profiles
 
     (asked,) = _targets([target], [threads], precision, on_note)
+    if asked.at_load != asked:
+        raise InputError("a profile tells of the model's own graph; leave optimize out of it")
     check_profiles(require(asked.runtime))
     sizes = measuring.Sizes(batch, dims or {}, input_shape)
     with _open(store) as opened:
@@ -386,11 +394,12 @@ def bench_suite(
     Order: batch by batch, in it model by model, in it target by target.
     Raises: InputError for bad input, before anything is measured.
     """
-    from nasprof import measuring, suite_running
+    from nasprof import measuring, optimizing, suite_running
     from nasprof.suites import read_suite
 
     asked = read_suite(Path(suite))
     texts = suite_running.crossed(asked.targets, asked.precisions)
+    texts = optimizing.crossed(texts, asked.optimize)
     targets = _targets(texts, asked.threads, "fp32", on_note)
     plans = {
         batch: _plan(asked.quick, asked.seed, measuring.dims_of(measuring.Sizes(batch, asked.dims)))
@@ -885,6 +894,7 @@ def _targets(
     names: Sequence[str], threads: Sequence[int], precision: str, on_note: Note
 ) -> list[Target]:
     """The targets that can be used here; of the others one line each goes to `on_note`."""
+    from exporters.optimize import level_of
     from profiler.bench.devices import require
     from profiler.core.target_text import parse_target
 
@@ -892,6 +902,7 @@ def _targets(
     missing = []
     for text in dict.fromkeys(names):
         parsed = parse_target(text)
+        level_of(parsed.target())
         if parsed.batch is not None:
             raise InputError(f"target {text!r}: the batch is given by --batch here")
         try:

@@ -14,8 +14,10 @@ from exporters.calibration_data import USUAL, Calibration, check
 from exporters.destination import publish, staging
 from exporters.formats._format import FORMATS
 from exporters.model_file import open_model
+from exporters.optimize import NONE, known_level
 from nasprof import exporting
 from nasprof.converting import Converted, Original, to_format, told
+from nasprof.optimizing import Optimised, optimised
 from profiler.bench.shapes import bind_inputs
 from profiler.core import plugins
 from profiler.core.errors import InputError, ModelError, UnavailableError
@@ -44,7 +46,8 @@ class Part:
 
     Unit: seconds for converting and verifying. `load` is the file that the runtime opens; `kind`
     is `unavailable` or a kind of failure. `versions` are those of what converted it. `doubts` say
-    what is wrong with a smaller precision whose outputs are too far from the model's.
+    what is wrong with a smaller precision whose outputs are too far from the model's, and
+    `diverges` in which node that begins.
     """
 
     format: str
@@ -54,6 +57,7 @@ class Part:
     versions: tuple[tuple[str, str], ...] = ()
     parity: tuple[OutputError, ...] = ()
     doubts: tuple[str, ...] = ()
+    diverges: str = ""
     seconds: float | None = None
     kind: str = ""
     reason: str = ""
@@ -66,6 +70,7 @@ class Bundle:
     folder: Path
     exported: exporting.Exported
     parts: tuple[Part, ...]
+    optimised: Optimised | None = None
 
     def to_json(self) -> dict[str, Any]:
         """What the manifest holds."""
@@ -76,6 +81,7 @@ class Bundle:
             "version": _VERSION,
             "nasprof": exporting.own_version(),
             "model": {name: facts[name] for name in kept},
+            "optimization": None if self.optimised is None else self.optimised.to_json(),
             "artifacts": [
                 {**to_plain(part), "versions": dict(part.versions)} for part in self.parts
             ],
@@ -83,7 +89,8 @@ class Bundle:
 
     def lines(self) -> list[str]:
         """What a person wants to know, line by line."""
-        return [self._line(part) for part in self.parts] + [f"{self.folder / MANIFEST}"]
+        before = [] if self.optimised is None else [self.optimised.line()]
+        return before + [self._line(part) for part in self.parts] + [f"{self.folder / MANIFEST}"]
 
     def _line(self, part: Part) -> str:
         name = f"{part.format} {part.precision}"
@@ -98,7 +105,7 @@ class Bundle:
                 figures = told(largest)
             word = "differ" if part.doubts else "agree"
             agree = f"outputs {word} on {len(part.parity)} seeds, largest error {figures}"
-            agree = ", ".join([agree, *part.doubts])
+            agree = ", ".join([agree, *part.doubts, *filter(None, [part.diverges])])
         return f"{name}: {self.folder / part.load}, {mib:.2f} MiB, {agree}"
 
 
@@ -109,20 +116,23 @@ def write_bundle(
     *,
     precisions: Sequence[str] = ("fp32",),
     calibration: Calibration = USUAL,
+    optimize: str = NONE,
     force: bool = False,
     **options: Any,
 ) -> Bundle:
     """Export a subject, convert it to every format at every precision, and write the folder.
 
     `options` are those of `nasprof.exporting.export`. A format that gives nothing is a part with
-    its reason; the others are written.
-    Raises: InputError for an unknown format or a folder that must not be written, before any work.
+    its reason; the others are written. `optimize` is how the graph is optimised before.
+    Raises: InputError for an unknown format or a folder that must not be written, before any work;
+        ModelError when the graph cannot be optimised.
     """
     known = plugins.names(FORMATS)
     for name in formats:
         if name not in known:
             raise InputError(f"unknown format {name!r}; the formats are: {', '.join(known)}")
     check(calibration)
+    known_level(optimize)
     _check_folder(folder, force)
     subject = exporting.resolve(reference, options.pop("input_shape", None))
     exported = exporting.export(subject, None, **options)
@@ -135,13 +145,15 @@ def write_bundle(
         exported.batch or 1,
         options.get("seed", 0),
     )
+    better = None if optimize == NONE else optimised(original, optimize)
+    original = original if better is None else better.original
     folder.mkdir(exist_ok=True)
     with staging(folder) as staged:
         pairs = [(name, precision) for name in formats for precision in precisions]
         parts = tuple(
             _part(original, name, precision, calibration, staged) for name, precision in pairs
         )
-        bundle = Bundle(folder, exported, parts)
+        bundle = Bundle(folder, exported, parts, better)
         _move(staged, parts, folder)
         manifest = staged / MANIFEST
         manifest.write_text(json.dumps(bundle.to_json(), indent=2, allow_nan=False) + "\n")
@@ -175,7 +187,7 @@ def _copied(made: Converted, name: str, precision: str, staged: Path) -> Part:
         files.append(BundleFile(f"{place.name}/{file.name}", sha256, copy.stat().st_size))
     return Part(
         name, precision, f"{place.name}/{made.artifact.path.name}", tuple(files), made.versions,
-        made.parity, doubts(worst(made.parity), precision), made.artifact.seconds,
+        made.parity, doubts(worst(made.parity), precision), made.diverges, made.artifact.seconds,
     )  # fmt: skip
 
 

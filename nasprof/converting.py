@@ -28,6 +28,7 @@ from profiler.core.target import Target
 from profiler.core.tensor import TensorSpec
 from profiler.environments._environment import install_command, installed, of_format
 from profiler.worker.convert import convert
+from profiler.worker.diverge import first_difference
 from profiler.worker.feeds import make_feeds
 from profiler.worker.run import read_arrays, run_target
 
@@ -38,7 +39,8 @@ _SEEDS = 3
 class Original:
     """What is converted: a model at fixed sizes, and the network that it was exported from.
 
-    `subject` is None for a model that was an ONNX file from the start.
+    `subject` is None for a model that was an ONNX file from the start. `judge` is the model whose
+    outputs count, where that is another one.
     """
 
     model: ModelFile
@@ -47,6 +49,12 @@ class Original:
     subject: Subject | None = None
     batch: int = 1
     seed: int = 0
+    judge: ModelFile | None = None
+
+    @property
+    def judged_by(self) -> ModelFile:
+        """The model that outputs are held against."""
+        return self.judge or self.model
 
     @property
     def largest_batch(self) -> int:
@@ -59,12 +67,15 @@ class Original:
 class Converted:
     """An artifact that was verified; `parity` has one error a seed, none without a reference.
 
+    `diverges` names the node where a doubtful one begins to differ, if its runtime can show it.
+
     Unit: seconds for converting and verifying.
     """
 
     artifact: Artifact
     parity: tuple[OutputError, ...]
     versions: tuple[tuple[str, str], ...]
+    diverges: str = ""
 
 
 def artifact_folder() -> Path:
@@ -92,18 +103,22 @@ def to_format(
     signature = Signature(original.inputs, original.model.outputs)
     identity = [
         name, precision, original.model.sha256, versions, to_plain(signature),
-        original.seed, _code(), calibration.identity() if precision == "int8" else [],
+        original.judged_by.sha256, original.seed, code_identity(),
+        calibration.identity() if precision == "int8" else [],
     ]  # fmt: skip
     key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
     def make(path: Path) -> dict[str, Any]:
         convert(name, source, path, signature, precision, calibration)
-        errors = _verify(path, original, Target(converter.runtime, precision=precision))
-        return {"parity": to_plain(errors)}
+        target = Target(converter.runtime, precision=precision)
+        errors = verify(path, original, target)
+        doubtful = parity.doubts(parity.worst(errors), precision)
+        where = _where(path, original, target, original.seed) if doubtful else ""
+        return {"parity": to_plain(errors), "diverges": where}
 
     made = artifact.keep(artifact_folder(), key, converter.file, make)
     errors = from_plain(tuple[OutputError, ...], made.facts["parity"])
-    return Converted(made, errors, tuple(versions.items()))
+    return Converted(made, errors, tuple(versions.items()), made.facts["diverges"])
 
 
 def _source(original: Original, name: str, converter: Format, precision: str) -> Path:
@@ -119,15 +134,21 @@ def _source(original: Original, name: str, converter: Format, precision: str) ->
     largest = converter.largest_batch
     if largest is not None and original.largest_batch > largest:
         raise ModelError(FailureKind.UNSUPPORTED, f"{name} has no batches larger than {largest}")
-    if converter.source == ONNX:
-        size = original.model.size_bytes
-        size += sum(file.size_bytes or 0 for file in original.model.external)
-        if size > LARGEST_MESSAGE_BYTES:
-            raise ModelError(
-                FailureKind.UNSUPPORTED, f"{name} is made of models below 2 GiB, not {size} bytes"
-            )
-        return original.model.path
-    return program_of(original, name)
+    return onnx_source(original, name) if converter.source == ONNX else program_of(original, name)
+
+
+def onnx_source(original: Original, wanted_by: str) -> Path:
+    """The ONNX file, for what reads it whole.
+
+    Raises: ModelError for one that does not fit a protobuf message.
+    """
+    size = original.model.size_bytes
+    size += sum(file.size_bytes or 0 for file in original.model.external)
+    if size > LARGEST_MESSAGE_BYTES:
+        raise ModelError(
+            FailureKind.UNSUPPORTED, f"{wanted_by} takes models below 2 GiB, not {size} bytes"
+        )
+    return original.model.path
 
 
 def program_of(original: Original, wanted_by: str) -> Path:
@@ -135,6 +156,11 @@ def program_of(original: Original, wanted_by: str) -> Path:
 
     Raises: ModelError for an ONNX file, InputError when torch.export cannot take the network.
     """
+    if original.judge is not None:
+        raise ModelError(
+            FailureKind.UNSUPPORTED,
+            f"{wanted_by} takes the torch network, whose ONNX graph was to be optimised",
+        )
     if original.subject is None:
         raise ModelError(
             FailureKind.UNSUPPORTED,
@@ -144,13 +170,13 @@ def program_of(original: Original, wanted_by: str) -> Path:
     return exporting.program(original.subject, sha256, batch=batch, seed=seed).path
 
 
-def _verify(path: Path, original: Original, target: Target) -> tuple[OutputError, ...]:
+def verify(path: Path, original: Original, target: Target) -> tuple[OutputError, ...]:
     """Compare the artifact's outputs with the model's on several seeds, in a worker.
 
     Raises: ModelError `bad_output` when one is not the model's at a smaller precision.
     """
     seeds = range(original.seed, original.seed + _SEEDS)
-    folder, model = reference_folder(), original.model
+    folder, model = reference_folder(), original.judged_by
     files = [reference_outputs(model, original.inputs, seed, folder, 120.0) for seed in seeds]
     known = [(seed, file) for seed, file in zip(seeds, files, strict=True) if file is not None]
     feeds = [make_feeds(original.inputs, seed) for seed, _ in known]
@@ -161,12 +187,17 @@ def _verify(path: Path, original: Original, target: Target) -> tuple[OutputError
     )
     for (seed, _), error in zip(known, errors, strict=True):
         if parity.refused(error, target.precision):
+            where = _where(path, original, target, seed)
             raise ModelError(
                 FailureKind.BAD_OUTPUT,
                 f"converted for {target.runtime} at {target.precision}, its outputs differ by "
-                f"{told(error)} (seed {seed})",
+                f"{told(error)} (seed {seed})" + (f"; {where}" if where else ""),
             )
     return errors
+
+
+def _where(path: Path, original: Original, target: Target, seed: int) -> str:
+    return first_difference(original.judged_by.path, path, target, original.inputs, seed)
 
 
 def told(error: OutputError) -> str:
@@ -203,7 +234,7 @@ def _versions(name: str, converter: Format) -> dict[str, str]:
 
 
 @cache
-def _code() -> str:
+def code_identity() -> str:
     """Hash of the converting code: what another version of it wrote is not found."""
     digest = hashlib.sha256()
     for file in sorted(Path(formats.__path__[0]).parent.rglob("*.py")):

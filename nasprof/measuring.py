@@ -9,8 +9,10 @@ from pathlib import Path
 from exporters.calibration_data import calibration_of
 from exporters.formats._format import TORCH_PROGRAM
 from exporters.model_file import ModelFile, open_model
+from exporters.optimize import NONE, level_of
 from nasprof import exporting
 from nasprof.converting import Original, program_of, reference_folder, to_format
+from nasprof.optimizing import optimised
 from nasprof.subjects._subject import Subject
 from profiler.bench.attempt import Work
 from profiler.bench.devices import format_of, is_converted
@@ -150,13 +152,18 @@ def measure_models(
 
 def converted(work: Work, subject: Subject | None, sizes: Sizes, seed: int) -> Work:
     """Give the work the file that its runtime loads; where there is none, the reason."""
-    target = work.target
+    target, level = work.target, level_of(work.target)
     name = format_of(target.runtime, target.precision)
-    if not is_converted(target.runtime, target.precision):
+    is_direct = not is_converted(target.runtime, target.precision)
+    if is_direct and level == NONE:
         return work
     batch = sizes.batch or 1
     original = Original(work.model, work.label, work.inputs, subject, batch, seed)
     try:
+        if level != NONE:
+            original = optimised(original, level).original
+        if is_direct:
+            return replace(work, artifact=original.model.path)
         if name == TORCH_PROGRAM:
             return replace(work, artifact=program_of(original, target.runtime))
         made = to_format(original, name, target.precision, calibration_of(target))

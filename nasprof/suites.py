@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from exporters.optimize import LEVELS, NONE
 from profiler.core.errors import InputError
 from profiler.core.target_text import PRECISIONS
 
@@ -17,13 +18,14 @@ class Suite:
     """What a suite file asks for: every model on every target at every batch and precision.
 
     `models` are ONNX files or subjects, `targets` as for `--on`. A batch of None is the
-    model's own.
+    model's own. `optimize` names how graphs are optimised before.
     """
 
     models: tuple[str, ...]
     targets: tuple[str, ...] = ("onnxruntime-cpu",)
     batches: tuple[int | None, ...] = (None,)
     precisions: tuple[str, ...] = ("fp32",)
+    optimize: tuple[str, ...] = (NONE,)
     threads: tuple[int, ...] = (1,)
     dims: Mapping[str, int] = field(default_factory=dict)
     input_shape: tuple[int, ...] | None = None
@@ -87,6 +89,13 @@ def _precisions(value: Any) -> tuple[str, ...]:
     return found
 
 
+def _levels(value: Any) -> tuple[str, ...]:
+    found = _texts(value)
+    if not set(found) <= set(LEVELS):
+        raise ValueError
+    return found
+
+
 def _dims(value: Any) -> dict[str, int]:
     if not (isinstance(value, dict) and all(_is_count(size, 1) for size in value.values())):
         raise ValueError
@@ -114,6 +123,7 @@ _KEYS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "targets": (_texts, 'a list of targets such as ["onnxruntime-cpu"]'),
     "batches": (_counts, "a list of positive numbers such as [1, 8]"),
     "precisions": (_precisions, f"a list of precisions out of {', '.join(PRECISIONS)}"),
+    "optimize": (_levels, f"a list of optimizations out of {', '.join(LEVELS)}"),
     "threads": (_counts, "a list of positive numbers such as [1, 2]"),
     "dims": (_dims, "a table of sizes such as {length = 128}"),
     "input_shape": (_counts, "a shape without the batch such as [3, 224, 224]"),

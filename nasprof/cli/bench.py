@@ -48,6 +48,10 @@ def command(
         str, typer.Option(metavar="N,...", help="Instances of the model that run at once.")
     ] = "1",
     precision: Annotated[str, typer.Option(help="Precision the runtime must run at.")] = "fp32",
+    optimize: Annotated[
+        str | None,
+        typer.Option(metavar="HOW,...", help="none, onnxslim, ort-basic, ort-extended."),
+    ] = None,
     dim: options.Dims = None,
     input_shape: options.InputShape = None,
     quick: Annotated[bool, typer.Option("--quick", help="About a second a model.")] = False,
@@ -86,9 +90,10 @@ def command(
     if top is not None and not profile:
         raise InputError("--top belongs to --profile")
     if profile:
-        if lock_gpu_clock is not None or streams != "1" or require_quiet:
+        if lock_gpu_clock is not None or streams != "1" or require_quiet or optimize:
             raise InputError(
-                "--lock-gpu-clock, --streams and --require-quiet have no effect beside --profile"
+                "--lock-gpu-clock, --streams, --require-quiet and --optimize have no effect "
+                "beside --profile"
             )
         with progress("profiling") as bar:
             profiled = api.profile(
@@ -121,6 +126,7 @@ def command(
             require_quiet=require_quiet,
             lock_gpu_clock=lock_gpu_clock,
             seed=seed,
+            optimize=options.names(optimize, "--optimize") if optimize else (),
             store=store,
             on_progress=bar.step,
             on_note=note,

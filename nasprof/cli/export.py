@@ -57,6 +57,9 @@ def command(
     weights: Annotated[
         Path | None, typer.Option(help="Weights to load: .safetensors, or .pt with tensors only.")
     ] = None,
+    optimize: Annotated[
+        str, typer.Option(metavar="HOW", help="none, onnxslim, ort-basic or ort-extended.")
+    ] = "none",
     input_shape: options.InputShape = None,
     exporter: Annotated[
         str, typer.Option(help="auto, dynamo or torchscript; auto tries one after the other.")
@@ -65,7 +68,7 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Export a network to ONNX and verify it against torch on three seeds."""
-    wanted = _names(precision or "fp32", "--precision")
+    wanted = options.names(precision or "fp32", "--precision")
     if (calibrate or calibration or dynamic or operators) and "int8" not in wanted:
         raise InputError(
             "--calibrate, --calibration, --dynamic and --operators belong to --precision int8"
@@ -77,13 +80,13 @@ def command(
             )
         bundle = api.export_to(
             subject,
-            _names(to, "--to"),
+            options.names(to, "--to"),
             output,
             precisions=wanted,
             calibrate=calibrate or "random",
             calibration=calibration or "minmax",
             dynamic=dynamic,
-            operators=_names(operators, "--operators") if operators else (),
+            operators=options.names(operators, "--operators") if operators else (),
             batch=batch,
             opset=opset,
             seed=seed,
@@ -91,14 +94,15 @@ def command(
             input_shape=options.shape(input_shape),
             exporter=exporter,
             force=force,
+            optimize=optimize,
         )
         _show(bundle, json)
         kinds = {part.kind for part in bundle.parts} - {""}
         if kinds:
             raise typer.Exit(UNAVAILABLE if kinds == {"unavailable"} else FAILED)
         return
-    if precision is not None:
-        raise InputError("--precision belongs to --to")
+    if precision is not None or optimize != "none":
+        raise InputError("--precision and --optimize belong to --to; write --to onnx")
     done = api.export(
         subject,
         output,
@@ -120,10 +124,3 @@ def _show(done: Exported | Bundle, json: bool) -> None:
     else:
         for line in done.lines():
             print(line)
-
-
-def _names(text: str, option: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise InputError(f"{option} {text!r} names nothing")
-    return list(dict.fromkeys(names))

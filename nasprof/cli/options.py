@@ -36,6 +36,17 @@ Tables = Annotated[
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write.")]
 
 
+def names(text: str, option: str) -> list[str]:
+    """Read NAME,NAME lists; a name counts once.
+
+    Raises: InputError when there is none.
+    """
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise InputError(f"{option} {text!r} names nothing")
+    return list(dict.fromkeys(found))
+
+
 def dims(values: list[str] | None) -> dict[str, int]:
     """Read NAME=SIZE pairs.
 

@@ -14,6 +14,7 @@ from profiler.core.plain import from_plain, to_plain
 from profiler.core.target import BenchPlan, Target
 from profiler.core.tensor import TensorSpec
 from profiler.worker.classify import Problem, result_of
+from profiler.worker.diverge import first_difference
 from profiler.worker.launch import Job, Launch, Report, launch
 
 
@@ -62,7 +63,8 @@ def attempt(work: Work, setting: Setting, start: Launch = launch) -> Attempt | F
         return failure(work, setting, work.unconvertible, Report())
     arguments = {
         "known_pace_ns": known_pace_ns(setting.paces) if setting.paces else None,
-        "model": str((work.artifact or work.model.path).resolve()), "target": to_plain(work.target),
+        "model": str((work.artifact or work.model.path).resolve()),
+        "target": to_plain(work.target.at_load),
         "plan": to_plain(setting.plan), "inputs": to_plain(work.inputs),
         "reference": str(work.reference) if work.reference else None,
         # A worker that waited for its job has no start to time.
@@ -81,6 +83,8 @@ def attempt(work: Work, setting: Setting, start: Launch = launch) -> Attempt | F
             FailureKind.MODEL_CHANGED,
             "the model or its weights were written since they were hashed",
         )
+    if problem is not None and problem.kind is FailureKind.BAD_OUTPUT:
+        problem = _located(work, problem, plan.seed, start)
     if found is None or problem is not None:
         return failure(work, setting, problem or Problem(FailureKind.PROTOCOL_ERROR, ""), report)
     measured: Attempt = from_plain(Attempt, found)
@@ -88,6 +92,14 @@ def attempt(work: Work, setting: Setting, start: Launch = launch) -> Attempt | F
     if setting.paces and own_ns is not None:
         remember_pace(setting.paces, own_ns)
     return measured
+
+
+def _located(work: Work, problem: Problem, seed: int, start: Launch) -> Problem:
+    """Add where in the model the outputs go wrong, for runtimes that can show what is inside."""
+    where = first_difference(
+        work.model.path, work.artifact or work.model.path, work.target, work.inputs, seed, start
+    )
+    return Problem(problem.kind, f"{problem.message}; {where}") if where else problem
 
 
 def failure(work: Work, setting: Setting, problem: Problem, report: Report) -> Failure:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+
+OPTIMIZE = "optimize"
+"""The option that says how a model's graph is optimised before the runtime gets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,12 @@ class Target:
         """The target as one readable line; equal targets have equal keys."""
         parts = [self.runtime, self.precision, f"{self.threads}t"]
         return "/".join(parts + [f"{name}={value}" for name, value in self.options])
+
+    @property
+    def at_load(self) -> Target:
+        """The target as its runtime sees it: without what was done to the model before."""
+        kept = tuple(option for option in self.options if option[0] != OPTIMIZE)
+        return replace(self, options=kept)
 
 
 @dataclass(frozen=True, slots=True)
