@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -45,12 +45,26 @@ class Calibration:
 
 USUAL = Calibration()
 QUANTISED = "int8"
-OPTIONS = ("calibration", "quantization")
-"""Options of a target at int8 that say how its model is quantised."""
+DATA = "data"
+OPTIONS = ("calibration", "quantization", DATA)
+"""Options of a target at int8 that say how its model is quantised; the last by which data."""
 
 
-def calibration_of(target: Target) -> Calibration:
-    """The calibration that a target's options name.
+def with_data(target: Target, source: str) -> Target:
+    """Mark a target whose model is quantised with a person's data; others stay as they are.
+
+    Raises: InputError when there is no data.
+    """
+    if source == RANDOM or target.precision != QUANTISED:
+        return target
+    check(Calibration(source))
+    content = b"".join(file.read_bytes() for file in files(Calibration(source)))
+    mark = (DATA, hashlib.sha256(content).hexdigest()[:12])
+    return replace(target, options=tuple(sorted((*target.options, mark))))
+
+
+def calibration_of(target: Target, source: str = RANDOM) -> Calibration:
+    """The calibration that a target's options name, with data of a source.
 
     Raises: InputError for a word that is none.
     """
@@ -60,9 +74,15 @@ def calibration_of(target: Target) -> Calibration:
     kind = options.get("quantization", "static")
     if kind not in ("static", "dynamic"):
         raise InputError(f"unknown quantization {kind!r}; there are: static, dynamic")
-    found = Calibration(method=options.get("calibration", "minmax"), dynamic=kind == "dynamic")
+    found = Calibration(source, options.get("calibration", "minmax"), kind == "dynamic")
     check(found)
     return found
+
+
+def further_options(target: Target) -> list[str]:
+    """Names of a target's options that say nothing of how its model is quantised."""
+    known = OPTIONS if target.precision == QUANTISED else ()
+    return [name for name, _ in target.options if name not in known]
 
 
 @cache
@@ -92,6 +112,17 @@ def check(calibration: Calibration) -> None:
         raise InputError(
             f"no calibration data in {calibration.source!r}; give an .npz file with an array for "
             "each input, a folder of them, or random"
+        )
+
+
+def refuse_unknown(calibration: Calibration, library: str) -> None:
+    """For libraries that quantise the whole graph, between the smallest and the largest value.
+
+    Raises: ModelError for any other way.
+    """
+    if calibration.method != "minmax" or calibration.operators:
+        raise ModelError(
+            FailureKind.UNSUPPORTED, f"{library}'s int8 is of the whole graph, by minmax"
         )
 
 

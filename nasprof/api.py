@@ -263,6 +263,7 @@ def bench_all(
     lock_gpu_clock: int | None = None,
     seed: int = 0,
     optimize: Sequence[str] = (),
+    calibrate: str | Path = "random",
     store: str | Path | None = None,
     on_progress: Progress = _silent,
     on_note: Note = _quiet,
@@ -275,21 +276,26 @@ def bench_all(
     counts the instances of a model that run at once; `Measurement.throughput` is all theirs.
     `require_quiet` measures nothing where others use the machine. `optimize` measures every target
     with the graph optimised in each of these ways: none, onnxslim, ort-basic, ort-extended.
+    `calibrate` is the `.npz` file, or folder of them, that models at int8 are quantised with.
     Raises: InputError for bad input, MeasurementError for a machine that is not quiet, both before
         anything is measured.
     """
+    from exporters.calibration_data import DATA, RANDOM, with_data
     from nasprof import measuring, optimizing
     from profiler.bench.preflight import load_now, refuse_load
     from profiler.gpu import locked_clocks
 
     texts = optimizing.crossed(targets, optimize) if optimize else targets
     asked = _targets(texts, threads, precision, on_note)
+    asked = [with_data(target, str(calibrate)) for target in asked]
+    if str(calibrate) != RANDOM and not any(DATA in dict(target.options) for target in asked):
+        raise InputError("calibrate belongs to int8, and no target is at int8")
     outcomes: list[Outcome] = []
     locked = nullcontext() if lock_gpu_clock is None else locked_clocks(lock_gpu_clock)
     with _open(store) as opened, locked:
         opened.check_writable()
         for batch in batches:
-            sizes = measuring.Sizes(batch, dims or {}, input_shape)
+            sizes = measuring.Sizes(batch, dims or {}, input_shape, str(calibrate))
             plan = _plan(quick, seed, measuring.dims_of(sizes))
             plans = [replace(plan, streams=count) for count in streams]
             ready = []
@@ -895,6 +901,7 @@ def _targets(
 ) -> list[Target]:
     """The targets that can be used here; of the others one line each goes to `on_note`."""
     from exporters.optimize import level_of
+    from nasprof import converting
     from profiler.bench.devices import require
     from profiler.core.target_text import parse_target
 
@@ -905,16 +912,19 @@ def _targets(
         level_of(parsed.target())
         if parsed.batch is not None:
             raise InputError(f"target {text!r}: the batch is given by --batch here")
+        found = replace(parsed, precision=parsed.precision or precision)
         try:
             device = require(parsed.runtime)
+            converting.require_converter(device, found.precision or precision)
         except UnavailableError as error:
             missing.append(str(error))
             continue
-        found = replace(parsed, precision=parsed.precision or precision)
         if found.precision not in device.precisions:
+            why = device.refuses.get(found.precision or precision)
             raise InputError(
-                f"{parsed.runtime} has no precision {found.precision!r}; it has: "
-                f"{', '.join(device.precisions)}"
+                f"{parsed.runtime} has no precision {found.precision!r}"
+                + (f", as {why}" if why else "")
+                + f"; it has: {', '.join(device.precisions)}"
             )
         counts = threads if parsed.threads is None else [parsed.threads]
         usable += [replace(found.target(count), device=device.kind) for count in counts]

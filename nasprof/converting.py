@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +20,7 @@ from exporters.options import LARGEST_MESSAGE_BYTES
 from nasprof import exporting
 from nasprof.subjects._subject import Subject
 from profiler import parity
+from profiler.bench.devices import Device
 from profiler.bench.reference import reference_outputs
 from profiler.core import plugins
 from profiler.core.errors import ModelError, UnavailableError
@@ -98,8 +100,8 @@ def to_format(
     with kind and reason when it cannot be converted or its outputs are not the model's.
     """
     converter: Format = plugins.load(FORMATS, name)
-    versions = _versions(name, converter)
     source = _source(original, name, converter, precision)
+    versions = _versions(name, converter, precision)
     signature = Signature(original.inputs, original.model.outputs)
     identity = [
         name, precision, original.model.sha256, versions, to_plain(signature),
@@ -127,9 +129,12 @@ def _source(original: Original, name: str, converter: Format, precision: str) ->
     Raises: ModelError when this model has none for this format.
     """
     if precision not in converter.precisions:
+        why = dict(converter.refuses).get(precision)
         raise ModelError(
             FailureKind.WRONG_PRECISION,
-            f"{name} has no precision {precision!r}; it has: {', '.join(converter.precisions)}",
+            f"{name} has no precision {precision!r}"
+            + (f", as {why}" if why else "")
+            + f"; it has: {', '.join(converter.precisions)}",
         )
     largest = converter.largest_batch
     if largest is not None and original.largest_batch > largest:
@@ -208,12 +213,21 @@ def told(error: OutputError) -> str:
     return ", ".join(parts)
 
 
-def _versions(name: str, converter: Format) -> dict[str, str]:
-    """Versions of what converts.
+def require_converter(device: Device, precision: str) -> None:
+    """Find out before any work whether a model can be converted for a runtime at a precision.
 
     Raises: UnavailableError naming what is missing and the remedy.
     """
-    found = {}
+    name = device.converts.get(precision, device.format)
+    if name in plugins.names(FORMATS) and (name != ONNX or precision in device.converts):
+        _versions(name, plugins.load(FORMATS, name), precision)
+
+
+def _versions(name: str, converter: Format, precision: str) -> dict[str, str]:
+    """Versions of what converts, and of what this precision needs besides.
+
+    Raises: UnavailableError naming what is missing and the remedy.
+    """
     environment = of_format(name)
     if environment is not None:
         there = installed(environment)
@@ -223,14 +237,22 @@ def _versions(name: str, converter: Format) -> dict[str, str]:
                 f"{install_command(environment)}"
             )
         return {package: there.versions[package] for package in converter.packages}
-    for package in converter.packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError as error:
-            raise UnavailableError(
-                f"{name} needs {package}, which is not installed; {converter.remedy}"
-            ) from error
+    own = converter.packages
+    found = dict(installed_version((package,), name, converter.remedy) for package in own)
+    for also in converter.also:
+        if also.precision == precision:
+            found.update([installed_version(also.packages, f"{name} at {precision}", also.remedy)])
     return found
+
+
+def installed_version(packages: Sequence[str], wanted_by: str, remedy: str) -> tuple[str, str]:
+    """The first of several packages that is there, with its version."""
+    for package in packages:
+        try:
+            return package, version(package)
+        except PackageNotFoundError:
+            continue
+    raise UnavailableError(f"{wanted_by} needs {packages[-1]}, which is not installed; {remedy}")
 
 
 @cache

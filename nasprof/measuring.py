@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from exporters.calibration_data import calibration_of
+from exporters.calibration_data import RANDOM, calibration_of
 from exporters.formats._format import TORCH_PROGRAM
 from exporters.model_file import ModelFile, open_model
 from exporters.optimize import NONE, level_of
@@ -36,11 +36,15 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Sizes that a person gives: the batch, other symbolic axes, the input shape of a subject."""
+    """Sizes that a person gives: the batch, other symbolic axes, the input shape of a subject.
+
+    `calibrate` is where data of these sizes lies for models that are quantised.
+    """
 
     batch: int | None = None
     dims: Mapping[str, int] = field(default_factory=dict)
     input_shape: tuple[int, ...] | None = None
+    calibrate: str = RANDOM
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,20 +157,20 @@ def measure_models(
 def converted(work: Work, subject: Subject | None, sizes: Sizes, seed: int) -> Work:
     """Give the work the file that its runtime loads; where there is none, the reason."""
     target, level = work.target, level_of(work.target)
-    name = format_of(target.runtime, target.precision)
-    is_direct = not is_converted(target.runtime, target.precision)
-    if is_direct and level == NONE:
-        return work
     batch = sizes.batch or 1
     original = Original(work.model, work.label, work.inputs, subject, batch, seed)
     try:
+        name = format_of(target.runtime, target.precision)
+        is_direct = not is_converted(target.runtime, target.precision)
+        if is_direct and level == NONE:
+            return work
         if level != NONE:
             original = optimised(original, level).original
         if is_direct:
             return replace(work, artifact=original.model.path)
         if name == TORCH_PROGRAM:
             return replace(work, artifact=program_of(original, target.runtime))
-        made = to_format(original, name, target.precision, calibration_of(target))
+        made = to_format(original, name, target.precision, calibration_of(target, sizes.calibrate))
         return replace(work, artifact=made.artifact.path)
     except ModelError as error:
         return replace(work, unconvertible=Problem(FailureKind(error.kind), str(error)))

@@ -6,16 +6,23 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from exporters import artifact
 from exporters.artifact import Artifact
+from exporters.formats._format import EDGE_REMEDY
 from exporters.model_file import open_model
 from exporters.optimize import NONE, known_level, packages
-from nasprof.converting import Original, artifact_folder, code_identity, onnx_source, verify
-from profiler.core.errors import ModelError, UnavailableError
+from nasprof.converting import (
+    Original,
+    artifact_folder,
+    code_identity,
+    installed_version,
+    onnx_source,
+    verify,
+)
+from profiler.core.errors import ModelError
 from profiler.core.outcome import OutputError
 from profiler.core.plain import from_plain, to_plain
 from profiler.core.target import OPTIMIZE, Target
@@ -65,7 +72,7 @@ def optimised(original: Original, level: str) -> Optimised:
     it cannot be optimised or its outputs are not the original's.
     """
     source = onnx_source(original, known_level(level))
-    found = _version(level)
+    found = installed_version(packages(level), level, EDGE_REMEDY)
     identity = [
         "optimize", level, original.model.sha256, found, to_plain(original.inputs), original.seed,
         code_identity(),
@@ -109,14 +116,3 @@ def _in_worker(source: Path, path: Path, original: Original, level: str) -> dict
         assert problem is not None
         raise ModelError(problem.kind, f"its graph cannot be optimised: {problem.message}")
     return found
-
-
-def _version(level: str) -> str:
-    for package in packages(level):
-        try:
-            return f"{package} {version(package)}"
-        except PackageNotFoundError:
-            continue
-    raise UnavailableError(
-        f'{level} needs {packages(level)[-1]}, which is not installed; pip install "nasprof[edge]"'
-    )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from reports.rows import Row
 
 # Options of a target that say how its model was quantised; fp32 has none of them.
-_QUANTISING = ("calibration=", "quantization=")
+_QUANTISING = ("calibration=", "quantization=", "data=")
 _FULL = "fp32"
 
 

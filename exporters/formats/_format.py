@@ -42,6 +42,15 @@ class Conversion:
     calibration: Calibration = USUAL
 
 
+@dataclass(frozen=True, slots=True)
+class Also:
+    """What a precision needs besides: one distribution out of several that are the same library."""
+
+    precision: str
+    packages: tuple[str, ...]
+    remedy: str
+
+
 class Format(Protocol):
     """A runtime's own format."""
 
@@ -66,8 +75,18 @@ class Format(Protocol):
         ...
 
     @property
+    def refuses(self) -> tuple[tuple[str, str], ...]:
+        """Precisions that a person may expect, each with the reason why there is none."""
+        ...
+
+    @property
     def packages(self) -> tuple[str, ...]:
         """Distributions that convert; their versions are part of an artifact's identity."""
+        ...
+
+    @property
+    def also(self) -> tuple[Also, ...]:
+        """What single precisions need besides."""
         ...
 
     @property

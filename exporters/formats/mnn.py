@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from exporters.formats._captured import captured
-from exporters.formats._format import EDGE_REMEDY, ONNX, Conversion
+from exporters.formats._format import EDGE_REMEDY, ONNX, Also, Conversion
 from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind
 
@@ -21,7 +21,12 @@ class Mnn:
     runtime: str = "mnn-cpu"
     source: str = ONNX
     precisions: tuple[str, ...] = ("fp32",)
+    refuses: tuple[tuple[str, str], ...] = (
+        ("int8", "its static quantiser aborts (std::length_error); 8-bit weights run as fp32"),
+        ("fp16", "its halved weights run as fp32 on x86, and only the file is smaller"),
+    )
     packages: tuple[str, ...] = ("MNN",)
+    also: tuple[Also, ...] = ()
     remedy: str = EDGE_REMEDY
     largest_batch: int | None = None
 

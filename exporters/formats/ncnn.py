@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from exporters.formats._captured import captured
-from exporters.formats._format import EDGE_REMEDY, ONNX, Conversion
+from exporters.formats._format import EDGE_REMEDY, ONNX, Also, Conversion
 from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind
 from profiler.core.tensor import TensorSpec
@@ -30,7 +30,11 @@ class Ncnn:
     runtime: str = "ncnn-cpu"
     source: str = ONNX
     precisions: tuple[str, ...] = ("fp32", "fp16", "bf16")
+    refuses: tuple[tuple[str, str], ...] = (
+        ("int8", "its quantising tools are not in the Python package"),
+    )
     packages: tuple[str, ...] = ("ncnn", "pnnx")
+    also: tuple[Also, ...] = ()
     remedy: str = EDGE_REMEDY
     largest_batch: int | None = 1
 

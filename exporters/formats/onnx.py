@@ -6,10 +6,11 @@ import json
 import shutil
 from dataclasses import dataclass
 
-from exporters.formats._format import ONNX, Conversion
+from exporters.formats._format import ONNX, Also, Conversion
 from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind
 
+_ORT, _REMEDY = ("onnxruntime-gpu", "onnxruntime"), "pip install onnxruntime"
 NODES = "nodes.json"
 """Beside the model: how many of its nodes compute in which precision once it is loaded."""
 
@@ -22,7 +23,9 @@ class Onnx:
     runtime: str = "onnxruntime-cpu"
     source: str = ONNX
     precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
+    refuses: tuple[tuple[str, str], ...] = ()
     packages: tuple[str, ...] = ("onnx",)
+    also: tuple[Also, ...] = (Also("fp16", _ORT, _REMEDY), Also("int8", _ORT, _REMEDY))
     remedy: str = "pip install nasprof"
     largest_batch: int | None = None
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 from exporters.calibration_data import samples, saturates
-from exporters.formats._format import EDGE_REMEDY, ONNX, Conversion
+from exporters.formats._format import EDGE_REMEDY, ONNX, Also, Conversion
 from exporters.quiet import quiet
 from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind
@@ -24,14 +23,16 @@ class OpenVino:
     runtime: str = "openvino-cpu"
     source: str = ONNX
     precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
+    refuses: tuple[tuple[str, str], ...] = ()
     packages: tuple[str, ...] = ("openvino",)
+    also: tuple[Also, ...] = (Also("int8", ("nncf",), 'pip install "nasprof[nncf]"'),)
     remedy: str = EDGE_REMEDY
     largest_batch: int | None = None
 
     def convert(self, job: Conversion) -> None:
         """Write both files; weights are halved or quantised only when that was asked for.
 
-        Raises: ModelError for int8 without NNCF, or dynamic.
+        Raises: ModelError for int8 of another kind than NNCF makes.
         """
         import openvino as ov
 
@@ -45,10 +46,6 @@ def _quantised(model: Any, job: Conversion) -> Any:
     if job.calibration.dynamic or job.calibration.method != "minmax" or job.calibration.operators:
         raise ModelError(
             FailureKind.UNSUPPORTED, "OpenVINO's int8 is static, minmax, of the whole graph"
-        )
-    if find_spec("nncf") is None:
-        raise ModelError(
-            FailureKind.UNSUPPORTED, 'int8 needs NNCF: pip install "nasprof[nncf]", then again'
         )
     with quiet():
         import nncf

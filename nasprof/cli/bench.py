@@ -52,6 +52,9 @@ def command(
         str | None,
         typer.Option(metavar="HOW,...", help="none, onnxslim, ort-basic, ort-extended."),
     ] = None,
+    calibrate: Annotated[
+        str, typer.Option(metavar="FILE|DIR|random", help="Data for int8; default random.")
+    ] = "random",
     dim: options.Dims = None,
     input_shape: options.InputShape = None,
     quick: Annotated[bool, typer.Option("--quick", help="About a second a model.")] = False,
@@ -90,10 +93,11 @@ def command(
     if top is not None and not profile:
         raise InputError("--top belongs to --profile")
     if profile:
-        if lock_gpu_clock is not None or streams != "1" or require_quiet or optimize:
+        without = lock_gpu_clock is not None or streams != "1" or require_quiet
+        if without or optimize or calibrate != "random":
             raise InputError(
-                "--lock-gpu-clock, --streams, --require-quiet and --optimize have no effect "
-                "beside --profile"
+                "--lock-gpu-clock, --streams, --require-quiet, --optimize and --calibrate have "
+                "no effect beside --profile"
             )
         with progress("profiling") as bar:
             profiled = api.profile(
@@ -127,6 +131,7 @@ def command(
             lock_gpu_clock=lock_gpu_clock,
             seed=seed,
             optimize=options.names(optimize, "--optimize") if optimize else (),
+            calibrate=calibrate,
             store=store,
             on_progress=bar.step,
             on_note=note,

@@ -29,6 +29,7 @@ class Device:
     format: str = "onnx"
     kind: str = "cpu"
     precisions: tuple[str, ...] = ("fp32",)
+    refuses: Mapping[str, str] = field(default_factory=dict)
     profiles: bool = False
     converts: Mapping[str, str] = field(default_factory=dict)
 
@@ -54,21 +55,34 @@ def probe(runtime: str, deadline_s: float = 60.0) -> Device:
 
 @cache
 def format_of(runtime: str, precision: str = "fp32") -> str:
-    """What a runtime loads: `onnx`, or the name of a format that a model is converted to first."""
+    """What a runtime loads: `onnx`, or the name of a format that a model is converted to first.
+
+    Raises: UnavailableError for a runtime that cannot be used here.
+    """
     found = _probed(runtime)
     return found.converts.get(precision, found.format)
 
 
 @cache
 def is_converted(runtime: str, precision: str) -> bool:
-    """Whether what the runtime loads at a precision is not the model itself."""
+    """Whether what the runtime loads at a precision is not the model itself.
+
+    Raises: UnavailableError for a runtime that cannot be used here.
+    """
     found = _probed(runtime)
     return precision in found.converts or found.format != ONNX
 
 
 @cache
 def _probed(runtime: str) -> Device:
-    return probe(runtime)
+    """What a runtime said of itself, asked once.
+
+    Raises: UnavailableError for one that cannot say: what it loads is then unknown.
+    """
+    found = probe(runtime)
+    if not found.available:
+        raise UnavailableError(f"{runtime} cannot be used here: {found.reason}; {found.remedy}")
+    return found
 
 
 def devices() -> list[Device]:

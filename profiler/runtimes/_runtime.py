@@ -25,9 +25,10 @@ class RuntimeInfo:
     """What a probe found; `reason` says why it can't be used here, `remedy` what to do about it.
 
     `format` names what the runtime loads: `onnx`, or a format that a model is converted to first.
-    `kind` is `cpu` or `cuda`; `precisions` are those that it can be asked for; `converts` names the
-    format that a model comes in at a precision which the runtime does not make itself. `profiles`
-    says that it is a `ProfilingRuntime`.
+    `kind` is `cpu` or `cuda`; `precisions` are those that it can be asked for, `refuses` has others
+    that a person may expect, with the reason; `converts` names the format that a model comes in at
+    a precision which the runtime does not make itself. `profiles` says that it is a
+    `ProfilingRuntime`.
     """
 
     available: bool
@@ -38,6 +39,7 @@ class RuntimeInfo:
     format: str = ONNX
     kind: str = "cpu"
     precisions: tuple[str, ...] = ("fp32",)
+    refuses: Mapping[str, str] = field(default_factory=dict)
     profiles: bool = False
     converts: Mapping[str, str] = field(default_factory=dict)
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from exporters.calibration_data import further_options
 from exporters.formats._format import Signature, read_signature
-from exporters.formats.executorch import DELEGATE, NODES
+from exporters.formats.executorch import DELEGATE, NODES, PRECISIONS
 from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind, Placement
 from profiler.core.target import Target
@@ -20,6 +21,7 @@ from profiler.core.tensor import TensorSpec
 from profiler.runtimes._library import library
 from profiler.runtimes._runtime import Array, Call, RuntimeInfo
 
+_PRECISIONS = ("fp32", "int8")
 _REMEDY = "nasprof runtimes install executorch"
 _RUNTIME = library("executorch.runtime", _REMEDY)
 _POOL = library("executorch.extension.pybindings.portable_lib", _REMEDY)
@@ -28,11 +30,14 @@ _POOL = library("executorch.extension.pybindings.portable_lib", _REMEDY)
 class ExecuTorchSession:
     """A loaded method with its inputs as torch tensors."""
 
-    def __init__(self, program: Any, signature: Signature, nodes: list[str]) -> None:
+    def __init__(
+        self, program: Any, signature: Signature, nodes: list[str], precisions: dict[str, int]
+    ) -> None:
         self._program = program  # kept: the method points into it
         self._method = program.load_method("forward")
         self._signature = signature
         self._nodes = nodes
+        self._precisions = precisions
         self._inputs: list[Any] = []
         self._result: list[Any] = []
 
@@ -43,8 +48,9 @@ class ExecuTorchSession:
 
     @property
     def placement(self) -> tuple[Placement, ...]:
-        """Nodes of the lowered program, a delegate as one."""
-        return (Placement("cpu", "fp32", len(self._nodes)),)
+        """Nodes of the lowered program, a delegate as one, by what it was lowered to."""
+        counts = sorted(self._precisions.items())
+        return tuple(Placement("cpu", name, count) for name, count in counts if count)
 
     @property
     def effective(self) -> tuple[tuple[str, str], ...]:
@@ -81,7 +87,9 @@ class ExecuTorchCpu:
         """Available in its environment."""
         if _RUNTIME.module is None:
             return RuntimeInfo(False, None, None, _RUNTIME.missing, _REMEDY, format="executorch")
-        return RuntimeInfo(True, version("executorch"), "cpu", format="executorch")
+        return RuntimeInfo(
+            True, version("executorch"), "cpu", format="executorch", precisions=_PRECISIONS
+        )
 
     def load(self, model: Path, target: Target) -> ExecuTorchSession:
         """Set the thread pool, then load the method.
@@ -89,15 +97,16 @@ class ExecuTorchCpu:
         Raises: ModelError for a precision or an option that does not exist.
         """
         runtime, pool = _RUNTIME.needed(), _POOL.needed()
-        if target.precision != "fp32" or target.options:
+        if target.precision not in _PRECISIONS or further_options(target):
             raise ModelError(
-                FailureKind.BAD_INPUT, "executorch-cpu has the precision fp32 and no options"
+                FailureKind.BAD_INPUT,
+                "executorch-cpu has the precisions fp32 and int8 and no further options",
             )
         pool._unsafe_reset_threadpool(target.threads)
         nodes = json.loads(model.with_name(NODES).read_text())
-        return ExecuTorchSession(
-            runtime.Runtime.get().load_program(model), read_signature(model), nodes
-        )
+        precisions = json.loads(model.with_name(PRECISIONS).read_text())
+        program = runtime.Runtime.get().load_program(model)
+        return ExecuTorchSession(program, read_signature(model), nodes, precisions)
 
 
 PLUGIN = ExecuTorchCpu()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from exporters.calibration_data import QUANTISED, further_options
 from exporters.formats._format import EDGE_REMEDY, Signature, read_signature
 from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind, Placement
@@ -20,8 +21,10 @@ from profiler.runtimes._library import library
 from profiler.runtimes._runtime import Array, Call, RuntimeInfo
 
 _LIBRARY = library("ai_edge_litert.interpreter", EDGE_REMEDY)
+_PRECISIONS = ("fp32", "int8")
 _TASKS = Path("/proc/self/task")
 _DELEGATE = "DELEGATE"
+_MOVES = ("QUANTIZE", "DEQUANTIZE")
 _NUMBER = re.compile(r"(?:args|output)_([0-9]+)")
 
 
@@ -42,8 +45,16 @@ class LiteRtSession:
 
     @property
     def placement(self) -> tuple[Placement, ...]:
-        """Operators that are run, a delegate as one, by the precision of what they give."""
+        """Operators that are run, a delegate as one, by the precision of what they give.
+
+        A model with weights of eight bits has its own operators counted instead, as LiteRT does not
+        tell what a delegate does with them: `int8` for those that take such weights or values.
+        """
+        types = {t["index"]: t["dtype"] for t in self._interpreter.get_tensor_details()}
+        small = [op for op in self._inner if any(types.get(i) is np.int8 for i in op["inputs"])]
         nodes = Counter(_precision(operator) for operator in self._run)
+        if small:
+            nodes = Counter(int8=len(small), fp32=len(self._inner) - len(small))
         return tuple(Placement("cpu", name, count) for name, count in sorted(nodes.items()))
 
     @property
@@ -57,6 +68,11 @@ class LiteRtSession:
         )
 
     @property
+    def _inner(self) -> list[dict[str, Any]]:
+        every = self._interpreter._get_ops_details()
+        return [op for op in every if op["op_name"] not in (_DELEGATE, *_MOVES)]
+
+    @property
     def _run(self) -> list[dict[str, Any]]:
         return _needed(
             self._interpreter._get_ops_details(), [found["index"] for found in self._outputs]
@@ -68,7 +84,7 @@ class LiteRtSession:
         Raises: ModelError `bad_input` where it wants another shape or type.
         """
         for spec, wanted in zip(self._signature.inputs, self._inputs, strict=True):
-            value = np.ascontiguousarray(feeds[spec.name])
+            value = _stored(np.ascontiguousarray(feeds[spec.name]), wanted)
             if value.dtype != wanted["dtype"] or value.shape != tuple(wanted["shape"]):
                 raise ModelError(
                     FailureKind.BAD_INPUT,
@@ -82,7 +98,8 @@ class LiteRtSession:
     def outputs(self) -> dict[str, Array]:
         """Copies of the outputs of the last inference."""
         pairs = zip(self._signature.outputs, self._outputs, strict=True)
-        return {spec.name: self._interpreter.get_tensor(found["index"]) for spec, found in pairs}
+        get = self._interpreter.get_tensor
+        return {spec.name: _real(get(found["index"]), found, spec) for spec, found in pairs}
 
 
 class LiteRtCpu:
@@ -93,7 +110,9 @@ class LiteRtCpu:
         if _LIBRARY.module is None:
             reason, remedy = _LIBRARY.missing, _LIBRARY.remedy
             return RuntimeInfo(False, None, None, reason, remedy, format="litert")
-        return RuntimeInfo(True, version("ai-edge-litert"), "cpu", format="litert")
+        return RuntimeInfo(
+            True, version("ai-edge-litert"), "cpu", format="litert", precisions=_PRECISIONS
+        )
 
     def load(self, model: Path, target: Target) -> LiteRtSession:
         """Make an interpreter and count the threads that it starts.
@@ -101,15 +120,39 @@ class LiteRtCpu:
         Raises: ModelError for a precision or an option that does not exist.
         """
         litert = _LIBRARY.needed()
-        if target.precision != "fp32" or target.options:
+        if target.precision not in _PRECISIONS or further_options(target):
             raise ModelError(
-                FailureKind.BAD_INPUT, "litert-cpu has the precision fp32 and no options"
+                FailureKind.BAD_INPUT,
+                "litert-cpu has the precisions fp32 and int8 and no further options",
             )
         before = len(list(_TASKS.iterdir()))
         interpreter = litert.Interpreter(str(model), num_threads=target.threads)
         interpreter.allocate_tensors()
         started = len(list(_TASKS.iterdir())) - before
-        return LiteRtSession(interpreter, read_signature(model), 1 + started)
+        session = LiteRtSession(interpreter, read_signature(model), 1 + started)
+        if target.precision == QUANTISED and not any(
+            p.precision == "int8" for p in session.placement
+        ):
+            raise ModelError(FailureKind.WRONG_PRECISION, "nothing in this model has int8 weights")
+        return session
+
+
+def _stored(value: Array, details: dict[str, Any]) -> Array:
+    """A real value as a quantised input keeps it."""
+    if details["dtype"] is not np.int8 or value.dtype != np.float32:
+        return value
+    scale, zero = details["quantization"]
+    stored: Array = np.clip(np.round(value / scale) + zero, -128, 127).astype(np.int8)
+    return stored
+
+
+def _real(value: Array, details: dict[str, Any], spec: TensorSpec) -> Array:
+    """What a quantised output stands for."""
+    if value.dtype != np.int8 or spec.dtype != "float32":
+        return value
+    scale, zero = details["quantization"]
+    real: Array = ((value.astype(np.float32) - zero) * scale).astype(np.float32)
+    return real
 
 
 def _number(details: dict[str, Any]) -> int:

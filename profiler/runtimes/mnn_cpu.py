@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from exporters.formats import mnn as mnn_format
 from exporters.formats._format import EDGE_REMEDY, Signature, read_signature
 from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind, Placement
@@ -100,7 +101,9 @@ class MnnCpu:
         if _LIBRARY.module is None:
             reason, remedy = _LIBRARY.missing, _LIBRARY.remedy
             return RuntimeInfo(False, None, None, reason, remedy, format="mnn")
-        return RuntimeInfo(True, version("MNN"), "cpu", format="mnn")
+        return RuntimeInfo(
+            True, version("MNN"), "cpu", format="mnn", refuses=dict(mnn_format.PLUGIN.refuses)
+        )
 
     def load(self, model: Path, target: Target) -> MnnSession:
         """Make a session.

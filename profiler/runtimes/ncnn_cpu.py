@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from exporters.formats import ncnn as ncnn_format
 from exporters.formats._format import EDGE_REMEDY, Signature, read_signature
 from profiler.core.errors import ModelError
 from profiler.core.outcome import FailureKind, Placement
@@ -90,7 +91,14 @@ class NcnnCpu:
         if _LIBRARY.module is None:
             reason, remedy = _LIBRARY.missing, _LIBRARY.remedy
             return RuntimeInfo(False, None, None, reason, remedy, format="ncnn")
-        return RuntimeInfo(True, version("ncnn"), "cpu", format="ncnn", precisions=_PRECISIONS)
+        return RuntimeInfo(
+            True,
+            version("ncnn"),
+            "cpu",
+            format="ncnn",
+            precisions=_PRECISIONS,
+            refuses=dict(ncnn_format.PLUGIN.refuses),
+        )
 
     def load(self, model: Path, target: Target) -> NcnnSession:
         """Load a net with every saving of bits off that was not asked for.

@@ -97,7 +97,7 @@ def test_a_format_without_its_converter_is_told_with_the_remedy(network, tmp_pat
     def missing(name):
         raise bundle.UnavailableError("openvino needs openvino, which is not installed; pip ...")
 
-    monkeypatch.setattr("nasprof.converting._versions", lambda name, converter: missing(name))
+    monkeypatch.setattr("nasprof.converting._versions", lambda name, *_: missing(name))
     done = nasprof.export_to(network, ["openvino"], tmp_path / "out", input_shape=(3, 8, 8))
     assert done.parts[0].kind == "unavailable"
     assert "pip" in done.lines()[0]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -11,8 +12,12 @@ from contract_cache import keep_environments
 from torch import nn
 
 import nasprof
+from exporters.model_file import open_model
+from nasprof.converting import Original, to_format
+from nasprof.exporting import export
 from nasprof.testing import PLAN
-from profiler.core.errors import MeasurementError
+from profiler.bench.devices import probe
+from profiler.core.errors import InputError, MeasurementError, UnavailableError
 
 SHAPE = (3, 16, 16)
 
@@ -55,12 +60,69 @@ def test_half_on_onnxruntime_is_measured_as_what_it_runs(net, tmp_path):
 
 def test_openvino_runs_int8_or_says_what_it_needs(net, tmp_path):
     pytest.importorskip("openvino")
-    try:
-        found = measured(net, "openvino-cpu/int8", tmp_path)
-    except MeasurementError as error:
-        pytest.importorskip("nncf", reason=str(error))
-        raise
+    if find_spec("nncf") is None:
+        with pytest.raises(UnavailableError, match=r"int8 needs nncf.*nasprof\[nncf\]"):
+            measured(net, "openvino-cpu/int8", tmp_path)
+        pytest.skip("nncf is not installed")
+    found = measured(net, "openvino-cpu/int8", tmp_path)
     assert {"i8", "u8"} & ran(found).keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", ["", "/quantization=dynamic"])
+@pytest.mark.parametrize("runtime", ["litert-cpu", "executorch-cpu"])
+def test_runtimes_with_quantisers_of_their_own_run_int8(net, tmp_path, runtime, options):
+    device = probe(runtime)
+    if not device.available:
+        pytest.skip(f"{runtime}: {device.reason}")
+    found = measured(net, f"{runtime}/int8{options}", tmp_path)
+    assert ran(found)["int8"] >= 1
+    assert 0 < found.output_error.relative < 0.25
+    with pytest.raises(MeasurementError, match="by minmax"):
+        measured(net, f"{runtime}/int8/calibration=entropy", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("mnn-cpu/int8", "aborts"),
+        ("mnn-cpu/fp16", "only the file is smaller"),
+        ("ncnn-cpu/int8", "not in the Python package"),
+    ],
+)
+def test_what_does_not_work_is_refused_up_front_with_the_reason(net, tmp_path, target, why):
+    if not probe(target.partition("/")[0]).available:
+        pytest.skip("the runtime is not installed")
+    with pytest.raises(InputError, match=f"{why}.*; it has: fp32"):
+        measured(net, target, tmp_path)
+
+
+def test_the_library_that_quantises_is_part_of_what_an_artifact_is(net):
+    model = open_model(export(net, input_shape=SHAPE).path)
+    original = Original(model, "net", model.inputs)
+    small, whole = (to_format(original, "onnx", precision) for precision in ("int8", "fp32"))
+    assert dict(small.versions).keys() & {"onnxruntime", "onnxruntime-gpu"}
+    assert dict(whole.versions).keys() == {"onnx"}
+
+
+def test_a_person_s_data_is_part_of_the_target(net, tmp_path):
+    rng = np.random.default_rng(0)
+    names = ("a.npz", "b.npz")
+    for scale, name in enumerate(names, start=1):
+        np.savez(tmp_path / name, input=scale * rng.standard_normal((8, *SHAPE)))
+    marks = []
+    for name in names:
+        (full, small) = nasprof.bench_all(
+            [net], ["onnxruntime-cpu", "onnxruntime-cpu/int8"], input_shape=SHAPE,
+            calibrate=tmp_path / name, store=tmp_path / "store.db",
+        )  # fmt: skip
+        assert full.target.options == ()
+        marks.append(dict(small.target.options)["data"])
+    assert len(set(marks)) == 2
+    with pytest.raises(InputError, match="belongs to int8"):
+        nasprof.bench_all([net], ["onnxruntime-cpu"], calibrate=tmp_path / "a.npz")
+    with pytest.raises(InputError, match="nowhere"):
+        nasprof.bench_all([net], ["onnxruntime-cpu/int8"], calibrate="nowhere.npz")
 
 
 def test_what_a_target_does_not_know_is_refused(net, tmp_path):
