@@ -9,6 +9,10 @@ from typing import Protocol
 from profiler.core.intervals import median
 from profiler.core.pace import FEWEST, Paced, at_pace, clean
 
+POOLED = 3
+"""Samples at full pace that count together where no process has enough of its own: others are 15 to
+40 % slow beside a neighbour, which is more than so few samples are off."""
+
 
 class Block(Paced, Protocol):
     """The part of a `Round` that statistics need."""
@@ -55,7 +59,8 @@ class Used:
 def used_samples(processes: Sequence[Sequence[Block]], full_ns: float | None) -> Used:
     """Samples at full pace of the processes that have enough of them.
 
-    Where no process has, all clean samples, and where there are none, all.
+    Where no process has, the few that there are as those of one process; where there are next to
+    none, all clean samples, and where there are none of these, all.
     """
     undisturbed = [[_chosen(block, clean(block)) for block in p] for p in processes]
     if full_ns is not None:
@@ -63,7 +68,9 @@ def used_samples(processes: Sequence[Sequence[Block]], full_ns: float | None) ->
         total = sum(len(block.wall_ns) for process in processes for block in process)
         share = sum(len(part) for process in paced for part in process) / total
         kept = [process for process in paced if sum(map(len, process)) >= FEWEST]
-        return Used(kept or _some(undisturbed, processes), len(kept), share)
+        few = [part for process in paced for part in process if part]
+        pooled = [few] if sum(map(len, few)) >= POOLED else None
+        return Used(kept or pooled or _some(undisturbed, processes), len(kept), share)
     return Used(_some(undisturbed, processes), None, None)
 
 

@@ -1,5 +1,6 @@
 from profiler.core.outcome import Round
 from profiler.core.pace import ENOUGH, FEWEST, at_pace, enough, full_pace_ns
+from profiler.core.selection import POOLED
 from profiler.core.summary import Verdict, summarise
 
 FULL, SLOW = 20_000, 38_000
@@ -47,9 +48,14 @@ def test_one_process_at_full_pace_of_three_says_little():
     assert found.verdict is Verdict.NOISY
 
 
-def test_few_samples_at_full_pace_are_not_relied_on():
-    few = [block(FEWEST - 1, 50)]
-    assert summarise([few] * 3, known_pace_ns=FULL).off_pace
+def test_few_samples_at_full_pace_make_the_estimate_but_are_not_relied_on():
+    found = summarise([[block(FEWEST - 1, 50)]] * 3, known_pace_ns=FULL)
+    assert found.off_pace
+    assert found.verdict is Verdict.NOISY
+    assert (found.median_ns, found.low_ns, found.high_ns) == (1_000_000, 1_000_000, 1_200_000)
+    one, none = [block(1, 50)], [block(0, 50)]
+    assert summarise([one] * POOLED, known_pace_ns=FULL).median_ns == 1_000_000
+    assert summarise([one] * (POOLED - 1) + [none], known_pace_ns=FULL).median_ns == 1_200_000
     assert not summarise([[block(FEWEST, 50)]] * 3, known_pace_ns=FULL).off_pace
 
 
