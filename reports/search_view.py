@@ -148,8 +148,8 @@ def _standing(trial: TrialRecord, limits: Sequence[Constraint]) -> Standing:
     if _inside(trial.metrics, limits):
         return Standing.INSIDE
     likely = trial.record.get("inside_probability")
-    silent = all(trial.metrics.get(limit.key) is None for limit in limits)
-    if likely is None or not silent:
+    known = [(trial.metrics.get(limit.key), limit.limit) for limit in limits]
+    if likely is None or any(value is not None and value > limit for value, limit in known):
         return Standing.OUTSIDE
     return Standing.RULED_OUT if trial.accuracy is None else Standing.HOPED
 

@@ -36,14 +36,18 @@ class Judgement:
 def judge(
     problem: SearchProblem, history: Sequence[TrialRecord], trial: TrialRecord
 ) -> Judgement | None:
-    """Judge a candidate by the whole interval of each limited metric.
+    """Judge a candidate by the whole interval of each limited metric that is not known of it.
 
     None while fewer than `PROBES` candidates were measured: intervals of so few say too little.
     """
     if sum(is_measured(problem, earlier) for earlier in history) < PROBES:
         return None
     rows = cost_features(problem.space, [trial.candidate.genes], problem.elsewhere)
-    costs = predict_costs(problem, history, rows)
+    costs = {
+        limit: cost
+        for limit, cost in predict_costs(problem, history, rows).items()
+        if trial.metrics.get(limit.key) is None
+    }
     stands = standing(costs, 1)
     inside = True if stands.inside[0] else False if stands.outside[0] else None
     predicted = {

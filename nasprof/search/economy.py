@@ -91,7 +91,9 @@ def revisit(problem: SearchProblem, history: Sequence[TrialRecord]) -> Genes | N
     end. The candidate is the one whose chance to be inside, times its gain over the best that is
     known to be inside, is the greatest.
     """
-    if left(problem, history) <= _kept(problem) or _gap(history) < _interval(problem, history):
+    if left(problem, history) <= _kept(problem) or _gap(problem, history) < _interval(
+        problem, history
+    ):
         return None
     if not (tried := latest(history)):
         return None
@@ -129,9 +131,9 @@ def queries(history: Sequence[TrialRecord]) -> int:
     return sum(trial.accuracy is not None and not is_revisit(trial) for trial in history)
 
 
-def _gap(history: Sequence[TrialRecord]) -> float:
+def _gap(problem: SearchProblem, history: Sequence[TrialRecord]) -> float:
     """Accuracy queries since the last measurement."""
-    measured = [i for i, trial in enumerate(history) if trial.session or trial.metrics]
+    measured = [i for i, t in enumerate(history) if t.session or is_measured(problem, t)]
     return queries(history[measured[-1] + 1 :]) if measured else float("inf")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nasprof import measuring
+from nasprof import inspecting, measuring
 from nasprof.evaluate._evaluator import Accuracy, open_evaluator
 from nasprof.search.constraints import parse_constraints, parse_objectives
 from nasprof.search.doubts import doubts
@@ -37,6 +37,8 @@ _STATIC: Mapping[str, Callable[[GraphCost], float | None]] = {
     "weight_bytes": lambda cost: cost.weight_bytes,
     "peak_memory": lambda cost: cost.peak_activation_bytes,
 }
+_EXACT = ("macs", "params")
+"""What a network's modules say as exactly as its exported graph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ def run(request: SearchRequest, store: Store, on_progress: Progress, on_note: No
         name,
         measure=live.measure,
         evaluate=lambda candidate: _evaluated(evaluate, candidate),
+        count=live.known if live.knows else None,
         store=store,
         on_trial=count.show,
     )
@@ -160,6 +163,25 @@ class _Live:
             model_sha256=ready.model.sha256,
             record={"verdicts": verdicts(found), "notes": notes} | free | self.looked.record,
         )
+
+    @property
+    def knows(self) -> bool:
+        """Whether some costs are measured and others known before."""
+        return not self.looked.whole and bool(self.bench.places) and bool(self._exact)
+
+    def known(self, candidate: Candidate) -> dict[str, float | None]:
+        """The costs that need neither an export nor a measurement, by key."""
+        values = dict(self.looked.values(candidate.genes))
+        counted = [cost.metric for cost in self._exact if cost.target is None]
+        if counted:
+            subject = candidate_subject(self.space, candidate.genes)
+            cost = inspecting.count(inspecting.Question(subject))
+            values |= {name: _STATIC[name](cost) for name in counted}
+        return values
+
+    @property
+    def _exact(self) -> list[Cost]:
+        return [c for c in self.costs if c.recorded or (c.target is None and c.metric in _EXACT)]
 
     def _counted(self, cost: GraphCost | None) -> dict[str, float | None]:
         """The static costs, with MACs and parameters whether they are asked for or not."""

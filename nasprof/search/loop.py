@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from nasprof.search.claim import driving
 from nasprof.search.constraints import show, show_value
 from nasprof.search.finalists import Finalist, confirm, reported
-from nasprof.search.problem import SearchProblem, check_problem, is_inside, overrun
+from nasprof.search.problem import SearchProblem, check_problem, is_inside, known_overrun, overrun
 from nasprof.search.strategies._strategy import Strategy
-from nasprof.search.trials import Evaluate, Measure, OnTrial, explore
+from nasprof.search.trials import Count, Evaluate, Measure, OnTrial, explore
 from profiler.core.errors import InputError, StoreError
 from profiler.core.plugins import load
 from profiler.core.units import printable
@@ -67,6 +67,7 @@ def run_search(
     *,
     measure: Measure,
     evaluate: Evaluate,
+    count: Count | None = None,
     store: Store,
     on_trial: OnTrial = lambda trial: None,
 ) -> SearchResult:
@@ -86,7 +87,7 @@ def run_search(
         try:
             store.set_search_state(name, SearchState.RUNNING)
             run = _Run(problem, name, store, measure, on_trial, check_mine)
-            result = run.through(strategy, evaluate)
+            result = run.through(strategy, evaluate, count)
             state = SearchState.DONE
             return result
         finally:
@@ -104,13 +105,14 @@ class _Run:
     on_trial: OnTrial
     check_mine: Callable[[], None]
 
-    def through(self, strategy: Strategy, evaluate: Evaluate) -> SearchResult:
+    def through(self, strategy: Strategy, evaluate: Evaluate, count: Count | None) -> SearchResult:
         """Explore, then measure the best again."""
         trials = explore(
             self.problem,
             strategy,
             measure=self.measure,
             evaluate=evaluate,
+            count=count,
             done=self._finished(),
             on_trial=self._keep_trial,
         )
@@ -168,12 +170,13 @@ def _failures(trials: Sequence[TrialRecord]) -> list[str]:
 
 
 def _nearest(problem: SearchProblem, trials: Sequence[TrialRecord]) -> TrialRecord | None:
-    done = [
-        trial
-        for trial in trials
-        if trial.state is TrialState.DONE and overrun(problem, trial) < float("inf")
-    ]
-    return min(done, key=lambda trial: (overrun(problem, trial), trial.number), default=None)
+    """The least outside; of those that were not measured, by what is known of them."""
+
+    def distance(trial: TrialRecord) -> float:
+        return min(overrun(problem, trial), known_overrun(problem, trial) or float("inf"))
+
+    done = [t for t in trials if t.state is TrialState.DONE and distance(t) < float("inf")]
+    return min(done, key=lambda trial: (distance(trial), trial.number), default=None)
 
 
 def _nothing_inside(
@@ -183,8 +186,9 @@ def _nothing_inside(
     if nearest is None:
         return f"none of {len(trials)} candidates could be measured"
     values = ", ".join(
-        f"{c.key} {show_value(c.metric, nearest.metrics[c.key] or 0.0)}"
+        f"{c.key} {show_value(c.metric, value)}"
         for c in problem.constraints
+        if (value := nearest.metrics.get(c.key)) is not None
     )
     text = problem.space.describe(nearest.candidate.genes)
     judged = sum(trial.state is TrialState.DONE for trial in trials)

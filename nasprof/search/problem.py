@@ -94,6 +94,12 @@ def overrun(problem: SearchProblem, trial: TrialRecord) -> float:
     return excess(problem.constraints, known)
 
 
+def known_overrun(problem: SearchProblem, trial: TrialRecord) -> float:
+    """The same over the limits whose metric is known; at most 0 where none of them is broken."""
+    known = {key: value for key, value in trial.metrics.items() if value is not None}
+    return max(0.0, excess([c for c in problem.constraints if c.key in known], known))
+
+
 def fitness(problem: SearchProblem, trial: TrialRecord) -> Fitness:
     """What strategies compare, greater is better: inside by accuracy, outside by overrun, failed.
 
@@ -103,8 +109,11 @@ def fitness(problem: SearchProblem, trial: TrialRecord) -> Fitness:
         return (-2, 0.0)
     outside = overrun(problem, trial)
     likely = trial.record.get("inside_probability")
-    if likely is not None and outside == float("inf"):
-        outside = max(0.0, 0.5 - float(likely))
+    if outside == float("inf"):
+        if (surely := known_overrun(problem, trial)) > 0:
+            outside = surely
+        elif likely is not None:
+            outside = max(0.0, 0.5 - float(likely))
     if outside > 0:
         return (-1, -outside)
     return (0, trial.accuracy) if trial.accuracy is not None else (-2, 0.0)

@@ -19,7 +19,7 @@ from nasprof.search.economy import (
     queries,
     revisit,
 )
-from nasprof.search.problem import SearchProblem, overrun
+from nasprof.search.problem import SearchProblem, known_overrun, overrun
 from nasprof.search.scalarising import as_one
 from nasprof.search.strategies._strategy import Strategy
 from nasprof.spaces._space import Genes
@@ -53,6 +53,9 @@ class Measure(Protocol):
         ...
 
 
+Count = Callable[[Candidate], Mapping[str, float | None]]
+"""Says what is known of a candidate's limited metrics without a measurement, exactly."""
+
 Evaluate = Callable[[Candidate], float]
 """Finds the accuracy of a candidate, a share in 0..1."""
 
@@ -66,11 +69,14 @@ def explore(
     *,
     measure: Measure,
     evaluate: Evaluate,
+    count: Count | None = None,
     done: Sequence[TrialRecord] = (),
     on_trial: OnTrial,
 ) -> list[TrialRecord]:
     """Try candidates until the budget is spent or nothing is left, and return all trials.
 
+    A candidate that `count` shows to be outside a limit is neither measured nor trained; only the
+    first ones of a search with few measurements are measured all the same, to learn what costs.
     `done` are the finished trials of an earlier run. The batch that it was killed in is proposed
     again from what was known when it began, so the search goes on as if it had not been killed.
     Raises: MeasurementError when nothing works; StoreError and UnavailableError as they come.
@@ -89,7 +95,7 @@ def explore(
                 len(trials), candidate, TrialState.PROPOSED, record={"batch": start}
             )
             on_trial(proposed)
-            trials.append(_try(problem, trials, proposed, measure, evaluate))
+            trials.append(_try(problem, trials, proposed, _Find(measure, evaluate, count)))
             on_trial(trials[-1])
             _check_hope(problem, trials, len(done))
         start = len(trials)
@@ -126,12 +132,39 @@ def _batch(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Find:
+    """Finds out about a candidate; each method gives its trial with what was found."""
+
+    measure: Measure
+    evaluate: Evaluate
+    count: Count | None
+
+    def counted(self, trial: TrialRecord) -> TrialRecord:
+        """What is known without a measurement."""
+        return trial if self.count is None else replace(trial, metrics=self.count(trial.candidate))
+
+    def measured(self, trial: TrialRecord) -> TrialRecord:
+        """Measure it."""
+        found = self.measure(trial.candidate, again=False)
+        return replace(
+            trial,
+            metrics=dict(found.metrics),
+            session=found.session,
+            model_sha256=found.model_sha256,
+            record=dict(trial.record) | dict(found.record or {}),
+        )
+
+    def trained(self, trial: TrialRecord) -> TrialRecord:
+        """Find its accuracy."""
+        return replace(trial, accuracy=_share(self.evaluate(trial.candidate)))
+
+
 def _try(
     problem: SearchProblem,
     history: Sequence[TrialRecord],
     proposed: TrialRecord,
-    measure: Measure,
-    evaluate: Evaluate,
+    find: _Find,
 ) -> TrialRecord:
     """Find out about one candidate; whatever goes wrong with it is kept and ends nothing else."""
     started = perf_counter_ns()
@@ -140,7 +173,10 @@ def _try(
     if problem.predicted:
         steps = _deciding_steps
     try:
-        for trial in steps(problem, history, proposed, measure, evaluate):  # noqa: B007
+        trial = known = find.counted(proposed)
+        if _outside(problem, history, known):
+            steps = _no_steps
+        for trial in steps(problem, history, known, find):  # noqa: B007
             pass
         trial = replace(trial, state=TrialState.DONE)
     except (StoreError, UnavailableError):
@@ -153,53 +189,63 @@ def _try(
     return replace(trial, record=dict(trial.record) | {"elapsed_s": elapsed_s})
 
 
+def _outside(problem: SearchProblem, history: Sequence[TrialRecord], trial: TrialRecord) -> bool:
+    """Whether it is outside a limit by what is known of it, and not measured to learn from."""
+    probe = problem.measurements is not None and trial.record["batch"] == 0
+    return not probe and _again(history, trial) is None and known_overrun(problem, trial) > 0
+
+
+def _no_steps(
+    problem: SearchProblem, history: Sequence[TrialRecord], proposed: TrialRecord, find: _Find
+) -> Iterator[TrialRecord]:
+    """Leave it at what is known."""
+    yield proposed
+
+
 def _steps(
     problem: SearchProblem,
     history: Sequence[TrialRecord],
     proposed: TrialRecord,
-    measure: Measure,
-    evaluate: Evaluate,
+    find: _Find,
 ) -> Iterator[TrialRecord]:
     """Measure, then find the accuracy if it is inside the limits; yields what is known by then."""
-    trial = _measured(proposed, measure)
+    trial = find.measured(proposed)
     yield trial
     if overrun(problem, trial) <= 0:
-        yield replace(trial, accuracy=_share(evaluate(trial.candidate)))
+        yield find.trained(trial)
 
 
 def _thrifty_steps(
     problem: SearchProblem,
     history: Sequence[TrialRecord],
     proposed: TrialRecord,
-    measure: Measure,
-    evaluate: Evaluate,
+    find: _Find,
 ) -> Iterator[TrialRecord]:
     """Measure a probe or a candidate met before; find the accuracy of one not clearly outside."""
     if (again := _again(history, proposed)) is not None:
         yield again
-        yield _measured(again, measure)
+        yield find.measured(again)
     elif proposed.record["batch"] == 0:
-        yield _measured(proposed, measure)
+        yield find.measured(proposed)
     else:
         probability = inside_probability(problem, history, proposed)
         record = dict(proposed.record) | {"inside_probability": probability}
         trial = replace(proposed, record=record)
         yield trial
         if probability > OUTSIDE:
-            yield replace(trial, accuracy=_share(evaluate(trial.candidate)))
+            yield find.trained(trial)
 
 
 def _deciding_steps(
     problem: SearchProblem,
     history: Sequence[TrialRecord],
     proposed: TrialRecord,
-    measure: Measure,
-    evaluate: Evaluate,
+    find: _Find,
 ) -> Iterator[TrialRecord]:
     """Measure only where prediction doesn't decide, or where a cost is an objective too."""
     if (again := _again(history, proposed)) is not None:
         yield again
-        yield _measured(again, measure)
+        yield find.measured(again)
         return
     judged = judge(problem, history, proposed)
     record = {} if judged is None else judged.record
@@ -208,9 +254,9 @@ def _deciding_steps(
         yield trial
     elif judged is not None and judged.inside and not problem.several:
         yield trial
-        yield replace(trial, accuracy=_share(evaluate(trial.candidate)))
+        yield find.trained(trial)
     else:
-        yield from _steps(problem, history, trial, measure, evaluate)
+        yield from _steps(problem, history, trial, find)
 
 
 def _again(history: Sequence[TrialRecord], proposed: TrialRecord) -> TrialRecord | None:
@@ -220,17 +266,6 @@ def _again(history: Sequence[TrialRecord], proposed: TrialRecord) -> TrialRecord
         return None
     record = dict(proposed.record) | {"revisits": before[0].number}
     return replace(proposed, accuracy=before[0].accuracy, record=record)
-
-
-def _measured(trial: TrialRecord, measure: Measure) -> TrialRecord:
-    found = measure(trial.candidate, again=False)
-    return replace(
-        trial,
-        metrics=dict(found.metrics),
-        session=found.session,
-        model_sha256=found.model_sha256,
-        record=dict(trial.record) | dict(found.record or {}),
-    )
 
 
 def _share(accuracy: float) -> float:
