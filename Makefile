@@ -27,11 +27,14 @@ help:
 demo: .venv/installed
 	$(BIN)/python -m nasprof demo
 
+# Two processes, each a file at a time: what a file measures together stays together.
+TWO := -n 2 --dist loadfile
+
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest $(TWO) -m "not slow and not gpu"
 
 test-all: .venv/installed-dev
-	$(BIN)/python -m pytest -m "not gpu"
+	$(BIN)/python -m pytest $(TWO) -m "not gpu"
 
 GPU_PYTHON ?= $(or $(wildcard $(BIN)/python),$(PYTHON))
 
