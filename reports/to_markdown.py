@@ -12,7 +12,7 @@ from reports.rows import MARKS, Row
 
 _HEAD = (
     "model", "runtime", "precision, options", "threads", "batch", "median ms", "95 % interval",
-    "x fp32", "error", "cosine", "top-1", "ran as", "settings", "verdict, or why not",
+    "processes", "x fp32", "error", "cosine", "top-1", "ran as", "settings", "verdict, or why not",
 )  # fmt: skip
 _LEGEND = (
     "Latency is of one inference of the batch; `~` noisy, `!` invalid. Error is the largest "
@@ -64,12 +64,13 @@ def _cells(row: Row) -> list[str]:
     threads = str(row.threads) + (f" x {row.streams}" if row.streams > 1 else "")
     if row.median_ns is None or row.low_ns is None or row.high_ns is None:
         why = f"{row.failure or 'no samples'}: {shown(row.message or row.reasons, 300)}"
-        return [*name, threads, row.batch or "", *["-"] * 8, why]
+        return [*name, threads, row.batch or "", *["-"] * 9, why]
     return [
         *name, threads, row.batch or "?", f"{MARKS.get(row.verdict, '')}{ms(row.median_ns)}",
-        f"{ms(row.low_ns)} to {ms(row.high_ns)}", _number(row.fp32_ratio, ".2f"),
-        _number(row.error_relative, ".1e"), _number(row.error_cosine, ".4f"),
-        _number(row.error_top1, ".0%"), row.ran_on or "?", row.settings or "?", row.judged,
+        f"{ms(row.low_ns)} to {ms(row.high_ns)}", str(row.processes),
+        _number(row.fp32_ratio, ".2f"), _number(row.error_relative, ".1e"),
+        _number(row.error_cosine, ".4f"), _number(row.error_top1, ".0%"),
+        row.ran_on or "?", row.settings or "?", row.judged,
     ]  # fmt: skip
 
 

@@ -3,13 +3,19 @@
 import json
 import re
 import sqlite3
+from pathlib import Path
 
 import pytest
 from test_cli_basics import make_good, nasprof
 
+from exporters.calibration_data import calibration_of
+from nasprof.optimizing import crossed
 from nasprof.suites import read_suite
+from profiler.bench.devices import RUNTIMES
+from profiler.core import plugins
 from profiler.core.errors import InputError
 from profiler.core.target import BenchPlan
+from profiler.core.target_text import parse_target
 
 QUICK = 'models = ["*.onnx"]\nquick = true\n'
 
@@ -113,3 +119,12 @@ def test_retry_failed_belongs_to_a_suite(tmp_path):
     done = nasprof("bench", "a.onnx", "--retry-failed", cwd=tmp_path)
     assert done.returncode == 2
     assert "--suite" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["engines.toml", "optimized.toml"])
+def test_the_committed_suites_name_targets_that_there_are(name):
+    asked = read_suite(Path(__file__).parents[2] / "reports" / "samples" / name)
+    for text in crossed(asked.targets, asked.optimize):
+        target = parse_target(text).target()
+        assert target.runtime in plugins.names(RUNTIMES)
+        calibration_of(target)

@@ -40,7 +40,7 @@ def test_every_newest_outcome_is_a_line_with_all_cells(filled: Store) -> None:
     head, rule, *rows = lines(material)
     newest = [row for row in material.rows if row.newest and row.trial is None]
     assert 0 < len(rows) <= len(newest)
-    assert {len(cells(line)) for line in (head, rule, *rows)} == {14}
+    assert {len(cells(line)) for line in (head, rule, *rows)} == {15}
     assert f"CPU: {ENVIRONMENT.cpu_model}" in to_markdown(material)
 
 
@@ -49,8 +49,8 @@ def test_a_measurement_says_what_ran_and_with_which_settings(filled: Store) -> N
     row = replace(row, ran_on="cpu int8 (9 nodes)", settings="threads=1", fp32_ratio=0.5)
     (line,) = lines(with_rows(filled, row))[2:]
     assert cells(line)[2] == "int8, quantization=dynamic"
-    assert cells(line)[7] == "0.50"
-    assert cells(line)[11:13] == ["cpu int8 (9 nodes)", "threads=1"]
+    assert cells(line)[8] == "0.50"
+    assert cells(line)[12:14] == ["cpu int8 (9 nodes)", "threads=1"]
 
 
 def test_a_failure_names_its_reason_once_and_not_beside_a_measurement(filled: Store) -> None:
@@ -58,7 +58,7 @@ def test_a_failure_names_its_reason_once_and_not_beside_a_measurement(filled: St
     bad = failed(replace(good, threads=7), "no operator Det")
     (line,) = lines(with_rows(filled, bad, bad))[2:]
     assert cells(line)[-1] == "unsupported: no operator Det"
-    assert set(cells(line)[5:13]) == {"-"}
+    assert set(cells(line)[5:14]) == {"-"}
     assert len(lines(with_rows(filled, good, failed(good, "crashed once")))) == 3
 
 
