@@ -17,15 +17,17 @@ def command(
         str,
         typer.Argument(help="SPACE:ARCHITECTURE, reference:NAME, timm:NAME or FILE.py:FACTORY"),
     ],
-    method: Annotated[str, typer.Option(help="l1, l2, taylor, bn-scale[:STRENGTH] or random.")],
+    method: Annotated[
+        str, typer.Option(help="bwcp, l1, l2, taylor, bn-scale[:STRENGTH] or random.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The ONNX file to write.")],
     limit: Annotated[
         list[str] | None,
         typer.Option(
             "--limit",
             metavar='"macs<=50%"',
-            help="Upper limit, repeatable: macs or params, in % or x of the whole network, or "
-            "as a number such as 300M.",
+            help="Upper limit, repeatable: macs or params, in % or x of the whole "
+            "network, or a number such as 300M.",
         ),
     ] = None,
     data: Annotated[

@@ -14,7 +14,7 @@ from nasprof.cli.printing import note, progress, show_json
 
 def command(
     space: Annotated[
-        str, typer.Option(help="Search space: a name, FILE.py or table:FILE.")
+        str, typer.Option(help="Search space: a name, FILE.py, pruned:SUBJECT or table:FILE.")
     ] = "nasbench201",
     accuracy: Annotated[
         str | None,

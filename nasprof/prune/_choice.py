@@ -13,32 +13,41 @@ Inside = Callable[[Sequence[int]], bool]
 """Whether a network that has lost so many units of each group keeps to the limits."""
 
 
-def choose(groups: Groups, size: Size, limits: Mapping[str, float], spread: str) -> list[int]:
+def choose(
+    groups: Groups,
+    size: Size,
+    limits: Mapping[str, float],
+    spread: str,
+    gone: Sequence[int] | None = None,
+) -> list[int]:
     """The units that each group loses, so that `size` keeps to limits on `macs` and `params`.
 
     `uniform` takes the same share of every group, `global` ranks the units of all of them. One
     unit of each group stays. The result is maximal: with any one unit more a limit is exceeded.
+    `gone` units of each group go in any case.
     Raises: InputError when the limits can't be met.
     """
 
     def inside(counts: Sequence[int]) -> bool:
         return all(size.metric(name, counts) <= limit for name, limit in limits.items())
 
+    gone = list(gone or size.nothing_lost)
     order = list(_uniform(groups) if spread == "uniform" else _global(groups))
-    found = fewest(order, len(groups.cuttable), inside)
+    found = fewest(_without(order, gone), gone, inside)
     if found is None:
         raise InputError(_too_little(groups, size, limits))
     return found
 
 
-def fewest(order: Sequence[int], groups: int, inside: Inside) -> list[int] | None:
+def fewest(order: Sequence[int], gone: Sequence[int], inside: Inside) -> list[int] | None:
     """The shortest beginning of an order of removals that is inside, less what need not go.
 
-    `order` names a group for each removal. None when even the whole of it is outside.
+    `order` names a group for each removal beyond those that are `gone`. None when even the whole
+    of it is outside.
     """
 
     def after(length: int) -> list[int]:
-        counts = [0] * groups
+        counts = list(gone)
         for group in order[:length]:
             counts[group] += 1
         return counts
@@ -64,6 +73,17 @@ def below(groups: Groups, threshold: float) -> list[int]:
         min(sum(score < threshold for score in group.scores), group.units - 1)
         for group in groups.cuttable
     ]
+
+
+def _without(order: Sequence[int], gone: Sequence[int]) -> list[int]:
+    """The order without the first removals of each group."""
+    left, kept = list(gone), []
+    for group in order:
+        if left[group]:
+            left[group] -= 1
+        else:
+            kept.append(group)
+    return kept
 
 
 def _uniform(groups: Groups) -> Iterator[int]:

@@ -108,9 +108,9 @@ def _read(
     names |= {id(parameter): name for name, parameter in network.named_parameters()}
     groups: list[Group] = []
     whole: dict[str, str] = {}
-    graph, several = _trace(network, example, names)
+    graph, several = trace(network, example, names)
     for traced in several:
-        name = _first(graph, traced, names)
+        name = first_layer(graph, traced, names)
         try:
             group = _group(name, graph, traced, names, importance)
         except _KeptWhole as reason:
@@ -125,7 +125,7 @@ class _KeptWhole(Exception):  # noqa: N818 - no error: a reason to leave a group
     pass
 
 
-def _trace(
+def trace(
     network: nn.Module, example: tuple[torch.Tensor, ...], names: Mapping[int, str]
 ) -> tuple[Any, list[Any]]:
     """The dependency graph and its groups, each with all channels of its first layer."""
@@ -166,7 +166,7 @@ def _nearest(node: Any, names: Mapping[int, str]) -> str | None:
     return None
 
 
-def _first(graph: Any, traced: Any, names: Mapping[int, str]) -> str:
+def first_layer(graph: Any, traced: Any, names: Mapping[int, str]) -> str:
     """The first layer, as the network lists them, whose output channels go."""
     found = {
         id(item.dep.target.module)
@@ -182,7 +182,7 @@ def _group(
 ) -> Group:
     root = traced[0].dep.target.module
     channels = graph.get_out_channels(root)
-    blocks = _blocks(graph, traced)
+    blocks = blocks_of(graph, traced)
     if channels % blocks:
         raise _KeptWhole(f"{channels} channels in {blocks} blocks")
     units = channels // blocks
@@ -195,13 +195,13 @@ def _group(
     if scores is None:
         raise _KeptWhole("the method scores none of its layers")
     scored = scores.detach().reshape(blocks, units).mean(0)
-    if not bool(torch.isfinite(scored).all()):
+    if bool(torch.isnan(scored).any()):
         raise InputError(f"layer {name!r} has scores that are no numbers")
     order = tuple(int(unit) for unit in torch.argsort(scored, stable=True))
     return Group(name, tuple(cuts), tuple(map(float, scored)), order)
 
 
-def _blocks(graph: Any, traced: Any) -> int:
+def blocks_of(graph: Any, traced: Any) -> int:
     """Blocks of channels that must stay equal in size: those of the widest grouped layer."""
     found = [1]
     for item in traced:

@@ -98,5 +98,5 @@ class Pruned:
         return tabulate(rows, head, colalign=("left", *("right",) * 5), disable_numparse=True)
 
 
-def _change(before: int, after: int) -> str:
+def _change(before: float, after: float) -> str:
     return f"{after / before - 1:+.1%}"

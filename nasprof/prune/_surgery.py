@@ -54,10 +54,9 @@ def prepare(plain: Plain, example: tuple[torch.Tensor, ...], macs: int | None = 
 def counts_for(
     operation: Operation, limits: Mapping[str, float], spread: str, threshold: float | None
 ) -> list[int]:
-    """How many units each group loses: for the limits, else those below the threshold.
+    """How many units each group loses: those below the threshold, and more for the limits.
 
     Raises: InputError when the limits can't be met.
     """
-    if limits or threshold is None:
-        return choose(operation.groups, operation.size, limits, spread)
-    return below(operation.groups, threshold)
+    gone = None if threshold is None else below(operation.groups, threshold)
+    return choose(operation.groups, operation.size, limits, spread, gone)

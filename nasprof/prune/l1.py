@@ -28,10 +28,11 @@ class L1:
 
     def wrap(self, network: nn.Module, example: tuple[torch.Tensor, ...], goal: Goal) -> Gated:
         """Add nothing."""
-        return Scored(network, _importance)
+        return Scored(network, absolute_weights)
 
 
-def _importance() -> Importance:
+def absolute_weights() -> Importance:
+    """The scores, by torch-pruning."""
     found: Importance = torch_pruning().importance.GroupMagnitudeImportance(p=1)
     return found
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nasprof.prune._space import PREFIX, pruned_space
 from nasprof.spaces._open import open_space
 from nasprof.spaces._space import Space
 from nasprof.spaces._table_space import TableSpace, table_space
@@ -32,7 +33,9 @@ class Opened:
 
 
 def open_searched(text: str, genes: tuple[str, ...], metric: str | None) -> Opened:
-    """Open a space by name, `FILE.py`, or `table:FILE` with its gene columns and its metric.
+    """Open a space by name, `FILE.py`, `pruned:SUBJECT`, or `table:FILE` with columns.
+
+    A table needs those of its genes and its metric.
 
     Raises: InputError when there is none, or columns are named for a space that has none.
     """
@@ -40,7 +43,7 @@ def open_searched(text: str, genes: tuple[str, ...], metric: str | None) -> Open
         return _of_table(Path(text.removeprefix(_TABLE)), genes, metric)
     if genes or metric is not None:
         raise InputError(f"--genes and --metric are for --space table:FILE, not for {text!r}")
-    space = open_space(text)
+    space = pruned_space(text) if text.startswith(PREFIX) else open_space(text)
     own = {"space": text, "space_sha256": file_hash(Path(text))} if text.endswith(".py") else {}
     return Opened(space, "digits", None, own)
 

@@ -143,7 +143,8 @@ def test_every_method_meets_the_limit_and_exports(method: str, tmp_path) -> None
     request = PruneRequest(network, method, ("macs<=50%",), epochs=2, fine_tune=1, batch=256)
     done = prune(request, tmp_path / "small.onnx", on_progress=lambda *step: steps.append(step))
     assert done.after.macs <= 0.5 * done.before.macs
-    assert done.after.macs > 0.4 * done.before.macs
+    if open_method(method).needs_limit:  # others may say that more channels are of no use
+        assert done.after.macs > 0.4 * done.before.macs
     assert done.exported is not None
     assert done.exported.params == done.after.params
     assert [done_so_far for done_so_far, _, _ in steps] == list(range(steps[0][1] + 1))
@@ -158,6 +159,7 @@ def test_every_method_meets_the_limit_and_exports(method: str, tmp_path) -> None
         ({"method": "l3"}, "unknown name 'l3'"),
         ({"limits": ("macs<=2ms",)}, "limit 'macs<=2ms'"),
         ({"limits": ()}, "l1 needs a limit"),
+        ({"limits": ("latency@onnxruntime-cpu<=0.6x",)}, "not yet by latency"),
         ({"data": "cifar"}, "unknown data 'cifar'"),
         ({"epochs": 0}, "1 epoch or more"),
         ({"spread": "even"}, "unknown spread 'even'"),

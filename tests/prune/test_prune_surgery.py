@@ -191,6 +191,11 @@ def test_without_a_limit_what_is_below_the_threshold_goes_but_one() -> None:
     )
     found = prepare(plain, example)
     assert counts_for(found, {}, "global", plain.threshold) == [3, 11, 0]
+    # Those go with a limit too, and then more where it asks for more.
+    whole = found.size.macs(found.size.nothing_lost)
+    assert counts_for(found, {"macs": 0.9 * whole}, "global", plain.threshold) == [3, 11, 0]
+    more = counts_for(found, {"macs": 0.2 * found.size.macs([3, 11, 0])}, "global", 3.0)
+    assert more[0] > 3
 
 
 def test_the_network_that_is_cut_stays_as_it_is() -> None:
@@ -207,7 +212,7 @@ def test_fewest_gives_back_what_need_not_go() -> None:
     def inside(counts: list[int]) -> bool:
         return 22 - sum(n * c for n, c in zip(counts, cost, strict=True)) <= 10
 
-    assert fewest([0, 0, 1, 1], 2, inside) == [2, 1]
-    assert fewest([0, 1, 0, 1], 2, lambda counts: counts[1] >= 1) == [0, 1]
-    assert fewest([0], 2, inside) is None
-    assert fewest([], 0, lambda counts: True) == []
+    assert fewest([0, 0, 1, 1], [0, 0], inside) == [2, 1]
+    assert fewest([0, 1, 0, 1], [0, 0], lambda counts: counts[1] >= 1) == [0, 1]
+    assert fewest([0], [0, 0], inside) is None
+    assert fewest([], [1], lambda counts: True) == [1]
