@@ -16,19 +16,31 @@ if TYPE_CHECKING:
     from torch import nn
 
 NETWORKS = {
-    "resnet18": "resnet",
-    "resnet50": "resnet",
-    "mobilenet_v2": "mobilenet",
-    "vit_tiny": "vit",
+    "resnet18": ("resnet", 224),
+    "resnet34": ("resnet", 224),
+    "resnet50": ("resnet", 224),
+    "mobilenet_v2": ("mobilenet", 224),
+    "vit_tiny": ("vit", 224),
+    "resnet56_c10": ("cifar_resnet", 32),
+    "resnet32_wide_c10": ("cifar_resnet", 32),
+    "resnet164_c100": ("cifar_resnet", 32),
+    "densenet40_c10": ("cifar_densenet", 32),
+    "densenet40_c100": ("cifar_densenet", 32),
+    "vgg16_c10": ("cifar_vgg", 32),
+    "vgg16_c100": ("cifar_vgg", 32),
+    "vgg19_c100": ("cifar_vgg", 32),
 }
-"""Network and the module of `_reference` that defines the function of that name."""
+"""Network -> module of `_reference` that defines the function of that name, pixels of a side."""
 
 _PREFIX = "reference:"
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSource:
-    """Four networks with published parameter and MAC counts, random weights, 1000 classes."""
+    """Networks with published parameter and MAC counts and random weights.
+
+    1000 classes; those that end in `_c10` and `_c100` are for CIFAR.
+    """
 
     example: str = "reference:resnet18"
 
@@ -45,17 +57,18 @@ class ReferenceSource:
         if name not in NETWORKS:
             known = ", ".join(NETWORKS)
             raise InputError(f"unknown reference network {shown(name)}; there are: {known}")
-        file = Path(__file__).with_name("_reference") / f"{NETWORKS[name]}.py"
+        module, side = NETWORKS[name]
+        file = Path(__file__).with_name("_reference") / f"{module}.py"
         return Subject(
             text=reference,
-            inputs=inputs or (image((3, 224, 224)),),
+            inputs=inputs or (image((3, side, side)),),
             build=lambda seed: _build(name),
             source=hashlib.sha256(file.read_bytes()).hexdigest(),
         )
 
 
 def _build(name: str) -> nn.Module:
-    module = import_module(f"nasprof.subjects._reference.{NETWORKS[name]}")
+    module = import_module(f"nasprof.subjects._reference.{NETWORKS[name][0]}")
     network: nn.Module = getattr(module, name)()
     return network
 

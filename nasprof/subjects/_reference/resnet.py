@@ -1,4 +1,4 @@
-"""ResNet-18 and ResNet-50."""
+"""ResNet-18, ResNet-34 and ResNet-50."""
 
 from __future__ import annotations
 
@@ -77,6 +77,11 @@ class ResNet(nn.Module):
 def resnet18() -> nn.Module:
     """ResNet-18: 11,689,512 parameters."""
     return ResNet((2, 2, 2, 2), 1)
+
+
+def resnet34() -> nn.Module:
+    """ResNet-34: 21,797,672 parameters."""
+    return ResNet((3, 4, 6, 3), 1)
 
 
 def resnet50() -> nn.Module:
