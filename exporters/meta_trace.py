@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from exporters.meta_operators import described, tensors
+from exporters.meta_operators import VIEW, described, tensors
 from exporters.onnx_types import Node, TypeInfo
 from profiler.core.errors import InputError
 
@@ -40,7 +40,8 @@ _COMPOSED = frozenset(
 class Trace:
     """The operators that a module called, in order.
 
-    `types` has every value by name, `weights` the names of parameters and buffers.
+    `types` has every value by name, `weights` the names of parameters and buffers, `written` those
+    of results that took the place of an operator's input.
     """
 
     nodes: tuple[Node, ...]
@@ -50,6 +51,33 @@ class Trace:
     outputs: tuple[str, ...]
     params: int
     weight_bytes: int
+    written: frozenset[str] = frozenset()
+
+    def used(self) -> Trace:
+        """Without the operators that no output needs, which exporters leave out.
+
+        What is written in place into memory that views share stays, since those who read it through
+        a view do not name it.
+        """
+        needed = {*self.outputs, *self._shared()}
+        kept = []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.outputs):
+                needed.update(node.inputs)
+                kept.append(node)
+        return replace(self, nodes=tuple(reversed(kept)))
+
+    def _shared(self) -> frozenset[str]:
+        """Results that were written in place into memory that a view shares."""
+        views = [node for node in self.nodes if node.domain == VIEW]
+        touched = {name for node in views for name in (*node.inputs, *node.outputs)}
+        found: set[str] = set()
+        for node in self.nodes:
+            if touched.intersection(node.inputs):
+                new = self.written.intersection(node.outputs)
+                touched |= new
+                found |= new
+        return frozenset(found)
 
 
 def trace_module(module: nn.Module, inputs: Sequence[torch.Tensor]) -> Trace:
@@ -87,6 +115,7 @@ def trace_module(module: nn.Module, inputs: Sequence[torch.Tensor]) -> Trace:
         tuple(recorder.name_of(tensor) for tensor in tensors(result)),
         sum(parameter.numel() for parameter in module.parameters()),
         sum(tensor.numel() * tensor.element_size() for tensor in state.values()),
+        frozenset(recorder.written),
     )
 
 
@@ -102,6 +131,7 @@ class _Recorder(TorchDispatchMode):
         self._kept: list[torch.Tensor] = []
         # Path and class of every module that is running, and the function of torch.
         self.modules: list[tuple[str, str]] = []
+        self.written: set[str] = set()
         self.function = ""
 
     def name_of(self, tensor: torch.Tensor) -> str:
@@ -132,6 +162,11 @@ class _Recorder(TorchDispatchMode):
             inputs = (*inputs, _SCALAR)
         # An operator that works in place gives its input back: under a new name from here on.
         outputs = tuple(self._new_name(tensor) for tensor in tensors(result))
+        self.written.update(
+            name
+            for name, tensor in zip(outputs, tensors(result), strict=True)
+            if id(tensor) in names
+        )
         # As the older exporter names its nodes.
         name = f"{f'/{path}/' if path else ''}{call.op_type}_{len(self.nodes)}"
         self.nodes.append(

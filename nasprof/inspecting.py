@@ -45,6 +45,24 @@ def count(question: Question, convention: str = "nasprof") -> GraphCost:
     return count_file(path, _dims(path, question), convention)
 
 
+def count_used(question: Question) -> GraphCost:
+    """Count a network as its export will be, without exporting it: unused operators are left out.
+
+    It is built without weights too, unless its code looks at their values.
+    Raises: InputError for a network that cannot run without data.
+    """
+    import torch
+
+    from profiler.cost.traced import count_trace
+
+    try:
+        with torch.device("meta"):
+            trace = _trace(question)
+    except (NotImplementedError, RuntimeError, InputError):
+        trace = _trace(question)
+    return count_trace(trace.used())
+
+
 def differences(question: Question, convention: str) -> tuple[Difference, ...]:
     """How another convention's figure for a model comes about, by operator type.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -175,8 +176,9 @@ class _Live:
         counted = [cost.metric for cost in self._exact if cost.target is None]
         if counted:
             subject = candidate_subject(self.space, candidate.genes)
-            cost = inspecting.count(inspecting.Question(subject))
-            values |= {name: _STATIC[name](cost) for name in counted}
+            with suppress(InputError):  # a network that needs data to run: its export decides
+                cost = inspecting.count_used(inspecting.Question(subject))
+                values |= {name: _STATIC[name](cost) for name in counted}
         return values
 
     @property

@@ -190,3 +190,26 @@ def test_conventions_apply_to_modules() -> None:
     assert count_trace(trace, "fvcore").figure == conv + 2 * elements
     assert count_trace(trace, "thop").figure == conv + 4 * elements
     assert count_trace(trace, "torch").figure == 2 * conv
+
+
+class Branches(nn.Module):
+    """A branch that nothing reads, and one that is read only through the memory it wrote to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dead = nn.Conv2d(3, 4, 3, padding=1)
+        self.live = nn.Conv2d(3, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        functional.relu_(self.dead(x))
+        out = torch.zeros_like(x)
+        out[:, :2] = self.live(x)
+        return out
+
+
+def test_what_no_output_needs_can_be_left_out_but_not_what_is_written_into_a_part() -> None:
+    trace = trace_module(Branches(), [torch.empty(1, 3, 8, 8)])
+    live, dead = 64 * 2 * 3, 64 * 4 * 3 * 9
+    assert count_trace(trace).macs == live + dead
+    used = count_trace(trace.used())
+    assert (used.macs, used.params) == (live, 2 * 3 + 2 + 4 * 27 + 4)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
 from formula_search import KEY, SPACE, Machine, make_problem, strategy_of
 
 import nasprof
+from nasprof import inspecting
 from nasprof.search.constraints import parse_constraints
 from nasprof.search.loop import summarise
 from nasprof.search.problem import SearchProblem, fitness
 from nasprof.search.trials import Measured, explore
 from nasprof.spaces._space import Genes
+from nasprof.subjects.space import candidate_subject
 from profiler.core.choice import Candidate
+from profiler.cost.count import count_file
 from profiler.store.records import TrialRecord, TrialState
 
 MOST = 3
@@ -108,3 +114,19 @@ def test_a_live_search_measures_no_network_that_has_too_many_macs(tmp_path) -> N
     # A network that was not measured has the very count that the export of another has.
     again = nasprof.inspect(f"nasbench201:{SPACE.index_of(measured[0].candidate.genes)}")
     assert again.macs == measured[0].metrics["macs"]
+
+
+@pytest.mark.parametrize("cell", [(3, 1, 2, 4, 0, 3), (3, 0, 0, 1, 0, 0)], ids=["live", "dead"])
+def test_the_count_is_that_of_the_exported_graph_where_dead_edges_cost_nothing(
+    cell: Genes, tmp_path: Path
+) -> None:
+    network, file = SPACE.build(cell).eval(), tmp_path / "cell.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network, (torch.zeros(1, 3, 32, 32),), str(file), dynamo=False)
+    question = inspecting.Question(candidate_subject(SPACE, cell))
+    found = inspecting.count_used(question)
+    assert found.macs == count_file(file).macs
+    assert found.params == sum(weights.numel() for weights in network.parameters())
+    # The first edge of the second cell is a convolution that leads nowhere.
+    assert (found.macs < inspecting.count(question).macs) == (cell[1:] == (0, 0, 1, 0, 0))
