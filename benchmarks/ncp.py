@@ -1,11 +1,13 @@
-"""NCP on NAS-Bench-MR: python benchmarks/ncp.py [--part predictors|propagation|all].
+"""NCP on NAS-Bench-MR: python benchmarks/ncp.py [--part predictors|propagation|report|all].
 
 Predictors: Kendall's tau on a fifth of the 2,507 networks, mean over five splits of each of the
 eight settings. `NCP, selected` is the release, which keeps the epoch that was best on the test
 part; `NCP, last` is the same training after its last epoch, the honest figure. `ours` is the
 ensemble. Propagation: 70 steps from the release's start, mean of three predictors; `oracle` is a
 Gaussian process fitted on the whole table, `table` the best row of at most that cost. Every result
-is written when it is there, and a benchmark that was stopped goes on where it was.
+is written when it is there, with the processor's seconds that it took, and a benchmark that was
+stopped goes on where it was, one split of all settings after the other. `report` computes nothing:
+it writes what is there as a table, with the number of splits beside every mean, and draws it.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from time import perf_counter_ns
+from time import process_time_ns
 from typing import Any
 
 import numpy as np
 from scipy.stats import kendalltau
+from search_results import write_table
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from tabulate import tabulate
 
@@ -41,6 +44,7 @@ from nasprof.tables._read import read_table
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 RESULTS = ROOT / "benchmarks" / "results"
+PARTS = ("predictors", "propagation", "report", "all")
 SPLITS = (233, 1, 2, 3, 4)
 SETTINGS = {
     "seg": ("mIoU", "mAcc", "aAcc"), "seg-4x": ("mIoU", "mAcc", "aAcc"),
@@ -169,32 +173,47 @@ class Results:
     def get(self, key: Sequence[str | int], find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The stored result of a key, found first where there is none."""
         if tuple(key) not in self._known:
-            start = perf_counter_ns()
+            start = process_time_ns()
             entry = {"key": list(key), **find()}
-            entry["seconds"] = round((perf_counter_ns() - start) / 1e9, 2)
+            entry["seconds"] = round((process_time_ns() - start) / 1e9, 2)
             with self._path.open("a") as file:
                 file.write(json.dumps(entry) + "\n")
             self._known[tuple(key)] = entry
             print(*key, entry, flush=True)
         return self._known[tuple(key)]
 
+    def taus(self, setting: str, name: str) -> np.ndarray:
+        """What is there of a predictor on a setting, one number a split."""
+        keys = [(setting, seed, name) for seed in SPLITS]
+        return np.array([self._known[key]["tau"] for key in keys if key in self._known])
+
 
 def predictors(results: Results, splits: Sequence[int], settings: Sequence[str]) -> None:
-    """Fill and print the table of predictors."""
-    lines = []
-    for setting in settings:
-        taus: dict[str, np.ndarray] = {}
-        for name, method in METHODS.items():
-            found = [
+    """Fill the table of predictors."""
+    for seed in splits:
+        for setting in settings:
+            for name, method in METHODS.items():
                 results.get(
                     (setting, seed, name), lambda m=method, s=setting, i=seed: score(m, s, i)
                 )
-                for seed in splits
-            ]
-            taus[name] = np.array([entry["tau"] for entry in found])
-        cells = [f"{tau.mean():.3f} +- {tau.std(ddof=1):.3f}" for tau in taus.values()]
-        lines.append([setting, f"{REPRODUCED[setting]:.3f}", *cells])
-    print(tabulate(lines, ["setting", "reproduced", *METHODS]))
+
+
+def report(results: Results, path: Path) -> None:
+    """Write and print tau of every predictor and setting: mean, deviation and number of splits."""
+    rows = [
+        (setting, f"{REPRODUCED[setting]:.3f}", name, *_summary(results.taus(setting, name)))
+        for setting in SETTINGS
+        for name in METHODS
+        if len(results.taus(setting, name))
+    ]
+    head = ("setting", "reproduced", "predictor", "tau", "deviation", "splits")
+    write_table(path, head, rows)
+    print(tabulate(rows, head, disable_numparse=True))
+
+
+def _summary(taus: np.ndarray) -> tuple[str, str, int]:
+    spread = f"{taus.std(ddof=1):.3f}" if len(taus) > 1 else ""
+    return f"{taus.mean():.3f}", spread, len(taus)
 
 
 def score(method: Callable[[str, int], np.ndarray], setting: str, seed: int) -> dict[str, Any]:
@@ -315,8 +334,8 @@ def propagation(results: Results, splits: Sequence[int]) -> None:
     print("* where the second predictor, fitted on the training part, says to stop")
 
 
-def draw(results: Results, splits: Sequence[int], path: Path) -> None:
-    """Draw the predictors' tau by setting."""
+def draw(results: Results, path: Path) -> None:
+    """Draw the predictors' tau by setting, as far as it is there."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -325,10 +344,10 @@ def draw(results: Results, splits: Sequence[int], path: Path) -> None:
     shown = ("NCP, selected", "NCP, last", "ours", "GP", "boosted trees", "random forest")
     figure, axes = pyplot.subplots(figsize=(9, 3.2), layout="constrained")
     for place, name in enumerate(shown):
-        means = [
-            np.mean([results.get((s, i, name), dict)["tau"] for i in splits]) for s in SETTINGS
-        ]
-        axes.bar(np.arange(len(SETTINGS)) + (place - 2.5) * 0.14, means, 0.13, label=name)
+        found = {i: results.taus(s, name) for i, s in enumerate(SETTINGS)}
+        means = {i: taus.mean() for i, taus in found.items() if len(taus)}
+        places = np.array(list(means)) + (place - 2.5) * 0.14
+        axes.bar(places, list(means.values()), 0.13, label=name)
     axes.set_xticks(range(len(SETTINGS)), SETTINGS)
     axes.set_ylim(0.3, 0.85)
     axes.set_ylabel("Kendall tau, test part")
@@ -339,7 +358,7 @@ def draw(results: Results, splits: Sequence[int], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=("predictors", "propagation", "all"), default="all")
+    parser.add_argument("--part", choices=PARTS, default="all")
     parser.add_argument("--splits", nargs="*", type=int, default=list(SPLITS))
     parser.add_argument("--settings", nargs="*", choices=list(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--results", type=Path, default=RESULTS / "ncp.jsonl")
@@ -349,11 +368,12 @@ def main() -> None:
         return
     warnings.filterwarnings("ignore")
     results = Results(options.results)
-    if options.part != "propagation":
+    if options.part in ("predictors", "all"):
         predictors(results, options.splits, options.settings)
-        if options.settings == list(SETTINGS):
-            draw(results, options.splits, options.results.with_suffix(".svg"))
-    if options.part != "predictors":
+    if options.part != "propagation":
+        report(results, options.results.with_suffix(".csv"))
+        draw(results, options.results.with_suffix(".svg"))
+    if options.part in ("propagation", "all"):
         propagation(results, options.splits[:3])
 
 
