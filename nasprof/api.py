@@ -610,9 +610,13 @@ def prune(
     weights: str | Path | None = None,
     input_shape: tuple[int, ...] | None = None,
     force: bool = False,
+    quick: bool = False,
+    store: str | Path | None = None,
     on_progress: Progress = _silent,
 ) -> Pruned:
     """Train a network, prune it to limits such as `macs<=50%`, fine-tune it and export it.
+
+    A limit such as `latency@onnxruntime-cpu<=0.6x` is kept as it is measured, in the `store`.
 
     `data` is `digits`, `npz:FILE` or `MODULE:LOADER`; with `weights` the network is taken as
     trained. `fine_tune` epochs are half as many as `epochs` where they are not given.
@@ -633,9 +637,14 @@ def prune(
         seed=seed,
         weights=None if weights is None else Path(weights),
         input_shape=input_shape,
+        quick=quick,
     )
     where = None if output is None else Path(output)
-    return pruning.prune(request, where, force=force, on_progress=on_progress)
+    if all("latency" not in limit for limit in limits):
+        return pruning.prune(request, where, force=force, on_progress=on_progress)
+    with _open(store) as opened:
+        opened.check_writable()
+        return pruning.prune(request, where, force=force, store=opened, on_progress=on_progress)
 
 
 def fit_latency(target: str = "onnxruntime-cpu", **settings: Any) -> CostPredictor:

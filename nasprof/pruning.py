@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,19 @@ from exporters.weights import load_weights
 from nasprof import exporting, inspecting
 from nasprof.evaluate._training import Arrays, Schedule, accuracy
 from nasprof.exporting import Reference
-from nasprof.prune._choice import SPREADS
+from nasprof.prune._choice import SPREADS, below
 from nasprof.prune._data import fitted, open_data
+from nasprof.prune._latency import measured_table, search_counts
 from nasprof.prune._limits import Limit, parse_limits
 from nasprof.prune._method import Goal, Method, Plain, open_method
-from nasprof.prune._report import Figures, LayerChange, Pruned
-from nasprof.prune._surgery import counts_for, prepare
+from nasprof.prune._report import Figures, LayerChange, Pruned, Timing
+from nasprof.prune._stopwatch import Stopwatch, target_of
+from nasprof.prune._surgery import Operation, counts_for, prepare
 from nasprof.prune._training import Bare, train
 from nasprof.subjects._subject import InputShape, Subject
 from profiler.core.errors import InputError
+from profiler.core.target import BenchPlan
+from profiler.store.store import Store
 
 Progress = Callable[[int, int, str], None]
 
@@ -37,7 +41,7 @@ class PruneRequest:
 
     Unit: `rate` is the highest of the one-cycle schedule; the fine-tuning has a fifth of it.
     `epochs` train the unpruned network (none where `weights` has it trained) and again the
-    network with a method's gates; `fine_tune` None is half as many.
+    network with a method's gates; `fine_tune` None is half as many. `quick` measures shorter.
     """
 
     subject: Reference
@@ -52,6 +56,7 @@ class PruneRequest:
     seed: int = 0
     weights: Path | None = None
     input_shape: InputShape | None = None
+    quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class _Task:
     arrays: Arrays
     example: tuple[torch.Tensor, ...]
     notes: tuple[str, ...]
+    watch: Stopwatch | None = None
 
     @property
     def schedule(self) -> Schedule:
@@ -85,15 +91,31 @@ def prune(
     output: Path | None = None,
     *,
     force: bool = False,
+    store: Store | None = None,
     on_progress: Progress = lambda done, total, text: None,
 ) -> Pruned:
     """Prune a subject; with `output` it is exported and verified as any network.
 
-    Raises: InputError for bad input, before any training where it can be seen before.
+    With a limit on the latency networks are measured in workers, and what was measured is in the
+    `store`.
+    Raises: InputError for bad input, before any training where it can be seen before;
+    MeasurementError where a latency can't be measured.
     """
     if output is not None:
         check_destination(output, force)
     task = _task(request)
+    timed = _timed(task.limits)
+    if timed is not None:
+        if store is None:
+            raise InputError(f"limit {timed.text!r} needs a store to keep measurements in")
+        assert timed.target is not None
+        task = replace(
+            task,
+            watch=Stopwatch(
+                target_of(timed.target), task.subject.inputs, task.subject.text, store,
+                on_progress, _plan(request),
+            ),
+        )  # fmt: skip
     with seeded(request.seed):
         done = _pruned(task, on_progress)
     if output is None:
@@ -116,8 +138,6 @@ def _task(request: PruneRequest) -> _Task:
     method, limits = open_method(request.method), parse_limits(request.limits)
     if method.needs_limit and not limits:
         raise InputError(f"{method.name} needs a limit, for example macs<=50%")
-    if any(limit.metric == "latency" for limit in limits):
-        raise InputError("pruning can be limited by macs and params, not yet by latency")
     if request.spread not in SPREADS:
         raise InputError(f"unknown spread {request.spread!r}; there are: {', '.join(SPREADS)}")
     if request.epochs < 1 or (request.fine_tune or 0) < 0 or request.batch < 2:
@@ -133,11 +153,12 @@ def _pruned(task: _Task, on_progress: Progress) -> Pruned:
     stages = _Stages(task, on_progress)
     network = _trained(task, stages)
     before = figures(network, task.subject.inputs, accuracy(network, task.arrays))
+    whole_ns = None if task.watch is None else task.watch.latency_ns(network, "whole")
     goal = Goal(task.limits, task.arrays, task.schedule, task.request.seed)
     gated = task.method.wrap(copy.deepcopy(network), task.example, goal)
     if task.method.trains:
         train(gated, task.arrays, task.schedule, on_epoch=stages.of("training with gates"))
-    smaller, layers, whole = _cut(task, gated.plain(), before)
+    smaller, layers, whole = _cut(task, gated.plain(), before, whole_ns)
     cut_accuracy = found = accuracy(smaller.network, task.arrays)
     if task.tuning is not None:
         bare = Bare(smaller.network, smaller.hold)
@@ -154,7 +175,33 @@ def _pruned(task: _Task, on_progress: Progress) -> Pruned:
         layers=layers,
         whole=whole,
         notes=task.notes,
+        timing=_timing(task, network, smaller.network, whole_ns),
     )
+
+
+def _timing(
+    task: _Task, network: nn.Module, smaller: nn.Module, whole_ns: float | None
+) -> Timing | None:
+    """Both networks measured a second time, after all is done."""
+    if task.watch is None or whole_ns is None:
+        return None
+    limit = _timed(task.limits)
+    assert limit is not None
+    again_ns = task.watch.latency_ns(network, "whole")
+    return Timing(
+        target=task.watch.target.key,
+        limit_ns=limit.of(whole_ns if limit.share is None else again_ns),
+        before_ns=again_ns,
+        after_ns=task.watch.latency_ns(smaller, "pruned"),
+    )
+
+
+def _plan(request: PruneRequest) -> BenchPlan:
+    return BenchPlan.quick(seed=request.seed) if request.quick else BenchPlan(seed=request.seed)
+
+
+def _timed(limits: tuple[Limit, ...]) -> Limit | None:
+    return next((limit for limit in limits if limit.metric == "latency"), None)
 
 
 def _trained(task: _Task, stages: _Stages) -> nn.Module:
@@ -177,17 +224,44 @@ def _trained(task: _Task, stages: _Stages) -> nn.Module:
 
 
 def _cut(
-    task: _Task, plain: Plain, before: Figures
+    task: _Task, plain: Plain, before: Figures, whole_ns: float | None
 ) -> tuple[Plain, tuple[LayerChange, ...], tuple[tuple[str, str], ...]]:
     """Remove channels where the method scores them; a network with masks stays as it is."""
     if plain.importance is None:
         return plain, (), ()
     own = figures(plain.network, task.subject.inputs, 0.0)
     operation = prepare(plain, task.example, own.macs)
-    limits = {limit.metric: limit.of(getattr(before, limit.metric)) for limit in task.limits}
-    counts = counts_for(operation, limits, task.request.spread, plain.threshold)
+    limits = {
+        limit.metric: limit.of(getattr(before, limit.metric))
+        for limit in task.limits
+        if limit.metric != "latency"
+    }
+    if whole_ns is None:
+        counts = counts_for(operation, limits, task.request.spread, plain.threshold)
+    else:
+        counts = _timed_counts(task, plain, operation, limits, whole_ns)
     smaller = replace(plain, network=operation.cut(counts))
     return smaller, operation.changes(counts), tuple(operation.groups.whole.items())
+
+
+def _timed_counts(
+    task: _Task, plain: Plain, operation: Operation, limits: Mapping[str, float], whole_ns: float
+) -> list[int]:
+    """How many units each group loses for a limit on the latency, as it is measured."""
+    watch, limit, size = task.watch, _timed(task.limits), operation.size
+    assert watch is not None
+    assert limit is not None
+    nothing = size.nothing_lost
+    gone = nothing if plain.threshold is None else below(operation.groups, plain.threshold)
+    return search_counts(
+        operation,
+        measured_table(operation, watch),
+        limit.of(whole_ns),
+        task.request.spread,
+        gone,
+        lambda counts: all(size.metric(name, counts) <= most for name, most in limits.items()),
+        lambda counts: watch.latency_ns(operation.cut(counts), "pruned"),
+    )
 
 
 class _Stages:

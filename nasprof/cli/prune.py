@@ -26,8 +26,8 @@ def command(
         typer.Option(
             "--limit",
             metavar='"macs<=50%"',
-            help="Upper limit, repeatable: macs or params, in % or x of the whole "
-            "network, or a number such as 300M.",
+            help="Upper limit, repeatable: macs, params or latency@TARGET, in % or x of the whole "
+            "network, or a number such as 300M or 2ms.",
         ),
     ] = None,
     data: Annotated[
@@ -56,6 +56,8 @@ def command(
     ] = None,
     input_shape: options.InputShape = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a foreign file.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Shorter measurements.")] = False,
+    store: options.Store = None,
     json: options.Json = False,
 ) -> None:
     """Train a network, remove channels until limits are met, fine-tune and export it."""
@@ -75,6 +77,8 @@ def command(
             weights=weights,
             input_shape=options.shape(input_shape),
             force=force,
+            quick=quick,
+            store=store,
             on_progress=bar.step,
         )
     if json:

@@ -10,7 +10,7 @@ from torch import nn
 
 from nasprof.exporting import Exported
 from profiler.core.tensor import TensorSpec
-from profiler.core.units import si
+from profiler.core.units import ms, si
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,21 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """Latency of the whole and of the pruned network, measured again in the end. Unit: ns."""
+
+    target: str
+    limit_ns: float
+    before_ns: float
+    after_ns: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether the second measurement keeps to the limit."""
+        return self.after_ns <= self.limit_ns
+
+
+@dataclass(frozen=True, slots=True)
 class Pruned:
     """A pruned network with its report.
 
@@ -53,6 +68,7 @@ class Pruned:
     whole: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     exported: Exported | None = None
+    timing: Timing | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All fields but the network as JSON."""
@@ -66,6 +82,7 @@ class Pruned:
             "layers": [asdict(layer) for layer in self.layers],
             "whole": dict(self.whole),
             "notes": list(self.notes),
+            "timing": None if self.timing is None else asdict(self.timing),
             "exported": None if self.exported is None else self.exported.to_json(),
         }
 
@@ -80,9 +97,24 @@ class Pruned:
             f"MACs {si(before.macs)} -> {si(after.macs)} ({_change(before.macs, after.macs)})",
             f"parameters {si(before.params)} -> {si(after.params)} "
             f"({_change(before.params, after.params)})",
+            *self._timing_lines(),
             *(f"- {note}" for note in self.notes),
             *(f"- kept whole: {layer}: {reason}" for layer, reason in self.whole),
             *([] if self.exported is None else ["", *self.exported.lines()]),
+        ]
+
+    def _timing_lines(self) -> list[str]:
+        timing = self.timing
+        if timing is None:
+            return []
+        saved = 1 - self.after.macs / self.before.macs
+        time_saved = 1 - timing.after_ns / timing.before_ns
+        verdict = "kept" if timing.kept else "EXCEEDED"
+        return [
+            f"latency@{timing.target} {ms(timing.before_ns)} ms -> {ms(timing.after_ns)} ms "
+            f"({_change(timing.before_ns, timing.after_ns)}), measured again in the end; limit "
+            f"{ms(timing.limit_ns)} ms {verdict}",
+            f"{saved:.0%} fewer MACs save {time_saved:.0%} of the time",
         ]
 
     def table(self) -> str:

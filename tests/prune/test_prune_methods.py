@@ -159,7 +159,7 @@ def test_every_method_meets_the_limit_and_exports(method: str, tmp_path) -> None
         ({"method": "l3"}, "unknown name 'l3'"),
         ({"limits": ("macs<=2ms",)}, "limit 'macs<=2ms'"),
         ({"limits": ()}, "l1 needs a limit"),
-        ({"limits": ("latency@onnxruntime-cpu<=0.6x",)}, "not yet by latency"),
+        ({"limits": ("latency@onnxruntime-cpu<=0.6x",)}, "needs a store"),
         ({"data": "cifar"}, "unknown data 'cifar'"),
         ({"epochs": 0}, "1 epoch or more"),
         ({"spread": "even"}, "unknown spread 'even'"),
