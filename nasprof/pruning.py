@@ -176,6 +176,7 @@ def _pruned(task: _Task, on_progress: Progress) -> Pruned:
         whole=whole,
         notes=task.notes,
         timing=_timing(task, network, smaller.network, whole_ns),
+        findings=smaller.examine and smaller.examine(smaller.network, task.example),
     )
 
 

@@ -18,7 +18,10 @@ def command(
         typer.Argument(help="SPACE:ARCHITECTURE, reference:NAME, timm:NAME or FILE.py:FACTORY"),
     ],
     method: Annotated[
-        str, typer.Option(help="bwcp, l1, l2, taylor, bn-scale[:STRENGTH] or random.")
+        str,
+        typer.Option(
+            help="bwcp, l1, l2, taylor, bn-scale[:STRENGTH], random; probmask, magnitude, dam."
+        ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The ONNX file to write.")],
     limit: Annotated[
@@ -84,7 +87,7 @@ def command(
     if json:
         show_json(done.to_json())
         return
-    if done.layers:
+    if done.layers or done.findings:
         print(done.table())
         print()
     for line in done.lines():

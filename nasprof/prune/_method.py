@@ -31,6 +31,18 @@ class Goal:
     seed: int = 0
 
 
+class Findings(Protocol):
+    """What masks left of a network in which every channel is still there."""
+
+    def lines(self) -> list[str]: ...
+    def table(self) -> str: ...
+    def to_json(self) -> dict[str, Any]: ...
+
+
+Examine = Callable[[nn.Module, tuple[torch.Tensor, ...]], Findings]
+"""A network and inputs of batch 1 -> what masks left of it."""
+
+
 def nothing() -> None:
     """Hold nothing: the fine-tuning may change every weight."""
 
@@ -41,13 +53,15 @@ class Plain:
 
     `importance` scores channels for the surgery; None where weights are masked one by one and no
     channel goes. Channels below `threshold` go where no limit is given. `hold` is called after
-    each step of the fine-tuning, so that masked weights stay zero.
+    each step of the fine-tuning, so that masked weights stay zero; `examine` looks at the network
+    after that, with inputs of batch 1.
     """
 
     network: nn.Module
     importance: Importance | None
     threshold: float | None = None
     hold: Callable[[], None] = nothing
+    examine: Examine | None = None
 
 
 class Gated(Protocol):

@@ -9,6 +9,7 @@ from tabulate import tabulate
 from torch import nn
 
 from nasprof.exporting import Exported
+from nasprof.prune._method import Findings
 from profiler.core.tensor import TensorSpec
 from profiler.core.units import ms, si
 
@@ -69,6 +70,7 @@ class Pruned:
     notes: tuple[str, ...]
     exported: Exported | None = None
     timing: Timing | None = None
+    findings: Findings | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All fields but the network as JSON."""
@@ -83,6 +85,7 @@ class Pruned:
             "whole": dict(self.whole),
             "notes": list(self.notes),
             "timing": None if self.timing is None else asdict(self.timing),
+            "findings": None if self.findings is None else self.findings.to_json(),
             "exported": None if self.exported is None else self.exported.to_json(),
         }
 
@@ -98,6 +101,7 @@ class Pruned:
             f"parameters {si(before.params)} -> {si(after.params)} "
             f"({_change(before.params, after.params)})",
             *self._timing_lines(),
+            *([] if self.findings is None else self.findings.lines()),
             *(f"- {note}" for note in self.notes),
             *(f"- kept whole: {layer}: {reason}" for layer, reason in self.whole),
             *([] if self.exported is None else ["", *self.exported.lines()]),
@@ -118,7 +122,9 @@ class Pruned:
         ]
 
     def table(self) -> str:
-        """Every layer before and after."""
+        """Every layer before and after, or what masks left of it."""
+        if self.findings is not None:
+            return self.findings.table()
         rows = [
             (
                 layer.name, layer.channels, layer.channels_left, si(layer.macs),

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nasprof.evaluate._training import Arrays, Schedule, accuracy
-from nasprof.prune._method import Gated, Plain, nothing
+from nasprof.prune._method import Examine, Gated, Plain, nothing
 
 Loss = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
 """Network, images and labels of a step -> the loss that is made small."""
@@ -28,6 +28,7 @@ class Bare:
     network: nn.Module
     hold: Callable[[], None] = nothing
     draws: int = 1
+    examine: Examine | None = None
 
     def optimizer(self) -> None:
         """None: there are no parameters beside the weights."""
@@ -45,7 +46,7 @@ class Bare:
 
     def plain(self) -> Plain:
         """The network itself, without scores."""
-        return Plain(self.network, None, hold=self.hold)
+        return Plain(self.network, None, hold=self.hold, examine=self.examine)
 
 
 def train(
