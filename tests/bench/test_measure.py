@@ -180,7 +180,12 @@ def test_ctrl_c_is_stored_as_interrupted(endless, tmp_path):
     ).replace(
         "[work_for(path, folder) for path in paths]", "[no_reference(path) for path in paths]"
     )
-    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stderr=subprocess.PIPE,
+        # A shell starts what runs in its background with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     database = tmp_path / "store.db"
     wait_until(lambda: _workers(process.pid))
     process.send_signal(signal.SIGINT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import onnx
 import pytest
 from test_cli_basics import nasprof
 
@@ -26,6 +27,13 @@ small.input_shape = (1, 8, 8)
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prune")
     (folder / "net.py").write_text(FACTORY)
+    shape = [1, 1, 8, 8]
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name in "xy"
+    ]
+    relu = onnx.helper.make_node("Relu", ["x"], ["y"])
+    graph = onnx.helper.make_graph([relu], "relu", ends[:1], ends[1:])
+    onnx.save(onnx.helper.make_model(graph), folder / "model.onnx")
     return folder
 
 
@@ -65,7 +73,7 @@ def test_the_report_lists_layers_and_figures(folder):
         (["net.py:small", "--method", "l1", "--limit", "macs<=5ms"], "is not a quantity here"),
         (["net.py:small", "--method", "l1"], "l1 needs a limit"),
         (["net.py:small", "--method", "l1", "--limit", "macs<=50%", "--data", "x"], "unknown data"),
-        (["pruned.onnx", "--method", "l1", "--limit", "macs<=50%"], "network that can be built"),
+        (["model.onnx", "--method", "l1", "--limit", "macs<=50%"], "network that can be built"),
         (["net.py:small", "--method", "l1", "--limit", "macs<=1"], "macs can be cut from"),
     ],
 )

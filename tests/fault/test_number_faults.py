@@ -175,6 +175,8 @@ def test_case_37_ctrl_c_is_stored_and_exits_130(actor_python, tmp_path):
         [actor_python, "-m", "nasprof", "bench", "a.onnx", "--on", "actor/first_run=hang-idle"],
         cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # A shell starts what runs in its background with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     wait_until(lambda: _worker_of(process.pid), 60.0)
     process.send_signal(signal.SIGINT)
