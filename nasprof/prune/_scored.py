@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from nasprof.prune._method import Importance, Plain
+from nasprof.prune._method import Gated, Goal, Importance, Plain
 
 
 def no_penalty() -> torch.Tensor:
@@ -41,3 +41,19 @@ class Scored:
     def plain(self) -> Plain:
         """The network itself with its scores."""
         return Plain(self.network, self.importance())
+
+
+@dataclass(frozen=True, slots=True)
+class AsTrained:
+    """A method that scores the channels of the trained network and adds nothing to it."""
+
+    name: str
+    title: str
+    importance: Callable[[], Importance]
+    structured: bool = True
+    trains: bool = False
+    needs_limit: bool = True
+
+    def wrap(self, network: nn.Module, example: tuple[torch.Tensor, ...], goal: Goal) -> Gated:
+        """Add nothing."""
+        return Scored(network, self.importance)
